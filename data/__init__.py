@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files to sample dictionaries and back."""
+
+from .collate import collate_volumes
+from .datalist import load_datalist, save_datalist
+from .discover import find_volumes
+from .epochs import epoch_items
+from .intensity import load_intensity, training_intensity
+from .load import LoadVolumed
+from .oct_layout import AIChallengerLayout
+from .readers import read_volume
+from .sample import make_sample
+from .splits import folds_by_patient, split_by_patient
+
+__all__ = [
+    "AIChallengerLayout",
+    "LoadVolumed",
+    "collate_volumes",
+    "epoch_items",
+    "find_volumes",
+    "folds_by_patient",
+    "load_datalist",
+    "load_intensity",
+    "make_sample",
+    "read_volume",
+    "save_datalist",
+    "split_by_patient",
+    "training_intensity",
+]

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datalists: which volume has which label, whose they are, and in which part of the data they fall."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..utils import InputError, atomic_path
+from .sample import make_sample
+from .slices import is_slice_folder, list_slices, slice_number
+from .splits import check_no_shared_patients, split_by_patient
+
+_logger = logging.getLogger("tomobundles")
+
+Item = dict[str, Any]
+
+
+class Layout(Protocol):
+    """A task's known layout of folders."""
+
+    def matches(self, root: Path) -> bool:
+        """Say whether ``root`` has the layout."""
+
+    def __call__(self, root: Path) -> Mapping[str, Sequence[Item]]:
+        """Return section -> items, with absolute paths or paths relative to ``root``."""
+
+
+SECTIONS = ("training", "validation", "test")
+PATH_KEYS = ("image", "label")
+
+
+def load_datalist(
+    *,
+    dataset_dir: str | PathLike,
+    datalist: str | PathLike | None = None,
+    layout: Layout | None = None,
+    sample: str | None = None,
+    sample_dir: str | PathLike | None = None,
+    sections: Sequence[str] = ("training", "validation"),
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+) -> dict[str, list[Item]]:
+    """Turn a data folder into sample dictionaries by section, checked before anything is trained.
+
+    Args:
+        dataset_dir: folder that the datalist's paths are relative to, or a folder in the task's known layout.
+        datalist: JSON file ``{"training": [{"image": path, "label": path, "patient": id}, ...],
+            "validation": [...], "test": [...]}``; None takes ``layout``.
+        layout: reads a known layout of folders into the same mapping.
+        sample: name of the embedded sample that ``sample_dir`` is made of, where it is absent or empty.
+        sample_dir: the sample's own folder; only a ``dataset_dir`` that is this folder is ever written to.
+        sections: sections that the caller needs; each must have at least one item.
+        validation_fraction: share of patients moved from training to validation when no validation section
+            exists, in (0, 1); the draw is by patient, from ``seed``.
+        seed: seed of that draw.
+
+    Returns:
+        section -> items; every "image" and "label" is an existing path, "patient" is a string.
+
+    Raises:
+        InputError: missing or empty folder, unreadable datalist, a file that does not exist, a volume without
+            label in training or validation, slices of volume and label that do not match by name, one patient
+            in two sections, or an empty section.
+    """
+    root = Path(dataset_dir)
+    if sample is not None and sample_dir is not None and root == Path(sample_dir):
+        make_sample(sample, root)
+    if not root.is_dir():
+        raise InputError(
+            "dataset_dir is not a folder", path=root, remedy="check the path given as --dataset_dir"
+        )
+    if not any(root.iterdir()):
+        raise InputError(
+            "dataset_dir is empty", path=root, remedy="put the data there or name another folder"
+        )
+    source = root if datalist is None else Path(datalist)
+    if datalist is not None:
+        found = _read_json(source)
+    elif layout is not None:
+        found = layout(root)
+    else:
+        raise InputError("no datalist given", path=root, remedy="name a datalist JSON with --datalist")
+    data = {
+        section: [_checked_item(item, root, source) for item in found.get(section, [])]
+        for section in SECTIONS
+    }
+    if "validation" in sections and not data["validation"] and data["training"]:
+        data["training"], data["validation"] = split_by_patient(
+            data["training"], fraction=validation_fraction, seed=seed
+        )
+    check_no_shared_patients(data, source=source)
+    for section in sections:
+        _check_section(section, data[section], source)
+    return data
+
+
+def save_datalist(
+    path: str | PathLike, data: Mapping[str, Sequence[Item]], *, dataset_dir: str | PathLike
+) -> None:
+    """Write a datalist JSON with paths relative to ``dataset_dir``."""
+    root = Path(dataset_dir).resolve()
+    relative = {
+        section: [
+            {key: _relative(value, root) if key in PATH_KEYS else value for key, value in item.items()}
+            for item in items
+        ]
+        for section, items in data.items()
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(relative, indent=2) + "\n", encoding="utf-8")
+
+
+def _relative(path: str, root: Path) -> str:
+    resolved = Path(path).resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(resolved)
+
+
+def _read_json(path: Path) -> Mapping[str, Sequence[Item]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"cannot read this datalist: {error.strerror or error}", path=path, remedy="check --datalist"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"not valid JSON: {error}", path=path, remedy="mend the datalist") from error
+    well_formed = isinstance(found, dict) and all(
+        isinstance(found.get(section, []), list)
+        and all(isinstance(item, dict) for item in found.get(section, []))
+        for section in SECTIONS
+    )
+    if not well_formed or not any(found.get(section) for section in SECTIONS):
+        raise InputError(
+            "not a datalist: no list of items under training, validation or test",
+            path=path,
+            remedy='write {"training": [{"image": ..., "label": ..., "patient": ...}], "validation": [...]}',
+        )
+    return found
+
+
+def _is_datalist(found: Any) -> bool:
+    if not isinstance(found, dict):
+        return False
+    lists = [found.get(section, []) for section in SECTIONS]
+    return any(lists) and all(
+        isinstance(items, list) and all(isinstance(item, dict) for item in items) for items in lists
+    )
+
+
+def _checked_item(item: Item, root: Path, source: Path) -> Item:
+    if "image" not in item:
+        what = "label without a volume" if "label" in item else "item without an image"
+        raise InputError(f"{what}: {item}", path=source, remedy='give every item an "image"')
+    checked = dict(item)
+    for key in PATH_KEYS:
+        if item.get(key) is None:
+            checked.pop(key, None)
+            continue
+        path = root / str(item[key])
+        if not path.exists():
+            raise InputError(
+                f"this {key} is in the datalist but not on disk",
+                path=path,
+                remedy=f"mend {source.name} or the data",
+            )
+        checked[key] = str(path)
+    checked["patient"] = str(item.get("patient", Path(checked["image"]).name))
+    if "label" in checked:
+        _check_slices_match(Path(checked["image"]), Path(checked["label"]))
+    return checked
+
+
+def _check_slices_match(image: Path, label: Path) -> None:
+    """Compare slice numbers of two folders: names pair slices, never their position in a listing."""
+    if not (is_slice_folder(image) and is_slice_folder(label)):
+        return
+    images = [slice_number(file) for file in list_slices(image)]
+    labels = [slice_number(file) for file in list_slices(label)]
+    if images == labels:
+        return
+    if images == list(range(len(images))) and labels == list(range(1, len(images) + 1)):
+        _logger.info("%s counts slices from 0 and its label from 1", image)
+        return
+    lone = sorted(set(map(str, images)) ^ set(map(str, labels)), key=lambda number: (len(number), number))
+    raise InputError(
+        f"{len(images)} slices, {len(labels)} label slices; numbers differ, first at {(lone or ['?'])[0]}",
+        path=label,
+        remedy=f"give one label slice for each slice of {image.name}, with the same number",
+    )
+
+
+def _check_section(section: str, items: Sequence[Item], source: Path) -> None:
+    if not items:
+        raise InputError(
+            f"the {section} section is empty", path=source, remedy="add volumes to it (split by patient)"
+        )
+    for item in items:
+        if section != "test" and "label" not in item:
+            raise InputError(
+                f"volume without a label in the {section} section",
+                path=item["image"],
+                remedy='give it a "label", or move it to "test"',
+            )

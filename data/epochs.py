@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long an epoch is: as many stacks as there are slices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from ..utils import InputError
+from .readers import DEFAULT_AXES, read_volume, volume_form
+from .slices import list_slices
+
+
+def volume_depth(path: str | PathLike, *, axes: str | None = None) -> int:
+    """Count a volume's slices from its listing or header, without reading its pixels where that is possible.
+
+    Raises:
+        InputError: see ``read_volume``.
+    """
+    form = volume_form(path)
+    if form == "folder":
+        return len(list_slices(path))
+    if form == "image":
+        return 1
+    axes = axes or DEFAULT_AXES[form]
+    try:
+        shape = nib.load(path).shape if form == "nifti" else np.load(path, mmap_mode="r").shape
+    except Exception:  # damaged: the reader says how
+        shape = ()
+    if len(shape) < 3:
+        return read_volume(path, axes=axes)[0].shape[-1]
+    return shape[axes.index("Z")]
+
+
+def epoch_items(
+    items: Sequence[Mapping[str, Any]], *, stacks_per_volume: int, axes: str | None = None
+) -> list[Mapping[str, Any]]:
+    """Repeat each item so often that an epoch draws about one stack for each slice of its volume.
+
+    A caching dataset with ``hash_as_key`` keeps repeated items once.
+
+    Args:
+        items: training samples.
+        stacks_per_volume: stacks that one visit of a volume draws.
+        axes: see ``read_volume``.
+
+    Raises:
+        InputError: ``stacks_per_volume`` is not positive.
+    """
+    if stacks_per_volume < 1:
+        raise InputError(f"stacks_per_volume is {stacks_per_volume}", remedy="give a positive number")
+    repeated: list[Mapping[str, Any]] = []
+    for item in items:
+        visits = math.ceil(volume_depth(Path(item["image"]), axes=axes) / stacks_per_volume)
+        repeated += [item] * visits
+    return repeated

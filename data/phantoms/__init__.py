@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated scans with known truth, for the embedded samples, tests and benchmarks."""
+
+from .oct import retina_volume, write_oct_sample
+
+__all__ = ["retina_volume", "write_oct_sample"]

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistyped overrides of ``monai.bundle run``, which MONAI takes as new ids without a word."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.bundle.utils import ID_REF_KEY, ID_SEP_KEY
+
+from .errors import InputError
+
+# Arguments of monai.bundle.run itself, and of its --tracking option.
+_RUN_ARGUMENTS = {
+    "run_id",
+    "init_id",
+    "final_id",
+    "meta_file",
+    "config_file",
+    "logging_file",
+    "tracking",
+    "args_file",
+    "tracking_uri",
+    "experiment_name",
+    "run_name",
+    "save_execute_config",
+}
+
+
+def is_bundle_run(argv: Sequence[str]) -> bool:
+    """Say whether this process is ``python -m monai.bundle run ...``."""
+    return len(argv) > 1 and Path(argv[0]).parts[-2:] == ("bundle", "__main__.py") and argv[1] == "run"
+
+
+def check_overrides(argv: Sequence[str] | None = None) -> None:
+    """Compare the ids overridden on the command line with those of the config files.
+
+    A new key inside a component (``--train#dataloader#pin_memory True``) passes: it is a keyword argument,
+    which the component accepts or refuses. Anything else must exist.
+
+    Args:
+        argv: command line; None for this process's. One that is not a bundle run has nothing to check.
+
+    Raises:
+        InputError: an id that no config file has, with the nearest one that exists.
+    """
+    argv = sys.argv if argv is None else argv
+    if not is_bundle_run(argv):
+        return
+    given = _arguments(argv[2:])
+    overrides = [name for name in given if name not in _RUN_ARGUMENTS]
+    if not overrides or "config_file" not in given:
+        return
+    files = _literal(given["config_file"])
+    config = ConfigParser.load_config_files(files)
+    parser = ConfigParser(config={})
+    for key, value in config.items():  # as MONAI merges several files: ids may be nested
+        parser.config = parser.config or {}
+        _set(parser, key, value)
+    for name in overrides:
+        _check_one(name, parser.config)
+
+
+def _set(parser: ConfigParser, key: str, value: Any) -> None:
+    try:
+        parser.set(value, key)
+    except (KeyError, ValueError, TypeError):  # an overlay's id whose parent is a reference: MONAI reports it
+        parser.config[key] = value
+
+
+def _arguments(argv: Sequence[str]) -> dict[str, str]:
+    """Names and values of ``--name value`` and ``--name=value``."""
+    found: dict[str, str] = {}
+    for index, argument in enumerate(argv):
+        if not argument.startswith("--"):
+            continue
+        name, equals, value = argument[2:].partition("=")
+        if not equals and index + 1 < len(argv):
+            value = argv[index + 1]
+        found[name.replace("#", ID_SEP_KEY)] = value
+    return found
+
+
+def _literal(text: str) -> Any:
+    from fire.parser import DefaultParseValue  # the parser that MONAI's command line uses
+
+    return DefaultParseValue(text)
+
+
+def _check_one(name: str, config: dict[str, Any]) -> None:
+    *parents, last = name.split(ID_SEP_KEY)
+    node: Any = config
+    for depth, part in enumerate([*parents, last]):
+        if isinstance(node, str) and node.startswith((ID_REF_KEY, "%")):
+            return  # the rest lies behind a reference, which MONAI resolves or refuses
+        if isinstance(node, list) and part.lstrip("-").isdigit() and abs(int(part)) < len(node):
+            node = node[int(part)]
+            continue
+        if isinstance(node, dict) and part in node:
+            node = node[part]
+            continue
+        if depth == len(parents) and parents and isinstance(node, dict) and "_target_" in node:
+            return  # a keyword argument of the component
+        _refuse(name, part, node)
+
+
+def _refuse(name: str, part: str, node: Any) -> None:
+    known = [str(key) for key in node] if isinstance(node, dict) else []
+    near = difflib.get_close_matches(part, known, n=1, cutoff=0.6)
+    remedy = f"did you mean {near[0]}?" if near else "see the ids at the top of the config file"
+    raise InputError(f"--{name.replace(ID_SEP_KEY, '#')}: the config has no id {part!r}", remedy=remedy)
