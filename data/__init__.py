@@ -7,6 +7,7 @@ from .discover import find_volumes
 from .epochs import epoch_items
 from .intensity import load_intensity, training_intensity
 from .load import LoadVolumed
+from .models import trained_model_dir
 from .oct_layout import AIChallengerLayout
 from .readers import read_volume
 from .sample import make_sample
@@ -25,5 +26,6 @@ __all__ = [
     "read_volume",
     "save_datalist",
     "split_by_patient",
+    "trained_model_dir",
     "training_intensity",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..utils import InputError
 from .datalist import Layout, load_datalist
+from .sample import make_sample
 from .slices import SLICE_SUFFIXES, is_slice_folder
 
 VOLUME_FILES = (".nii.gz", ".nii", ".npy")
@@ -20,6 +21,8 @@ def find_volumes(
     dataset_dir: str | PathLike,
     datalist: str | PathLike | None = None,
     layout: Layout | None = None,
+    sample: str | None = None,
+    sample_dir: str | PathLike | None = None,
     section: str = "test",
 ) -> list[dict[str, Any]]:
     """List the volumes to infer, without labels.
@@ -29,6 +32,8 @@ def find_volumes(
             volumes, or a folder in the task's known layout (whose ``section`` is taken).
         datalist: JSON file as for training; its ``section`` is taken.
         layout: see ``load_datalist``; a folder that does not match it is searched.
+        sample: name of the embedded sample that ``sample_dir`` is made of, where it is absent or empty.
+        sample_dir: see ``load_datalist``.
         section: section of the datalist or layout.
 
     Returns:
@@ -38,6 +43,8 @@ def find_volumes(
         InputError: nothing to infer there.
     """
     path = Path(dataset_dir)
+    if sample is not None and sample_dir is not None and path == Path(sample_dir):
+        make_sample(sample, path)
     if not path.exists():
         raise InputError("no such file or folder", path=path, remedy="check the path given as --dataset_dir")
     if datalist is not None or (layout is not None and layout.matches(path)):
@@ -48,7 +55,7 @@ def find_volumes(
         raise InputError(
             "no volume found here",
             path=path,
-            remedy=f"give a folder of slices ({', '.join(SLICE_SUFFIXES)}), {', '.join(VOLUME_FILES)}, or of such",
+            remedy=f"give slices ({', '.join(SLICE_SUFFIXES)}) or volumes ({', '.join(VOLUME_FILES)})",
         )
     return [{"image": str(volume), "patient": volume.name} for volume in volumes]
 

@@ -138,8 +138,7 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if path.name.lower().endswith(".gz"):
             _check_gzip(path)
         image = nib.load(path)
-        slope, inter = image.header.get_slope_inter()
-        if slope in (None, 1) and inter in (None, 0):
+        if getattr(image.dataobj, "slope", 1) == 1 and getattr(image.dataobj, "inter", 0) == 0:
             return np.asanyarray(image.dataobj), image.affine
         return image.get_fdata(dtype=np.float32, caching="unchanged"), image.affine
     except (OSError, EOFError, zlib.error, ValueError, nib.filebasedimages.ImageFileError) as error:

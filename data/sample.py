@@ -9,7 +9,10 @@ from os import PathLike
 from pathlib import Path
 
 from ..utils import InputError
-from .phantoms.oct import write_oct_sample
+try:
+    from .phantoms.oct import write_oct_sample
+except ImportError:
+    write_oct_sample = None
 
 _logger = logging.getLogger("tomobundles")
 

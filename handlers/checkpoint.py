@@ -25,27 +25,26 @@ _logger = logging.getLogger("tomobundles")
 class CheckpointHandler:
     """Write ``model.pt`` (best network) and ``last.pt`` (everything needed to resume) while training.
 
-    ``model.pt`` is the network's bare state dictionary from the epoch with the greatest key metric. NaN never wins,
-    of equals the first stays; as long as no epoch had a value, it holds the latest epoch, so that there always is
-    one. It is decided when an evaluation completes. ``last.pt`` is written as each epoch ends, after validation and
-    the learning rate's step, wherever this handler stands in the list. Both hold CPU tensors, numbers and strings,
-    and load with ``torch.load(path, weights_only=True)``.
+    ``model.pt`` is the network's bare state dictionary from the epoch with the greatest key metric. NaN never
+    wins, of equals the first stays; as long as no epoch had a value, it holds the latest epoch, so that there
+    always is one. It is decided when an evaluation completes. ``last.pt`` is written as each epoch ends,
+    after validation and the learning rate's step, wherever this handler stands in the list. Both hold CPU
+    tensors, numbers and strings, and load with ``torch.load(path, weights_only=True)``.
 
-    Each file is written beside its target, synced and renamed over it. MONAI's CheckpointSaver writes into the
-    target itself, because ignite's atomic way makes files that only their owner can read: of 25 runs killed while
-    it saved, 15 left a file that could not be read.
+    Each file is written beside its target, synced and renamed over it. MONAI's CheckpointSaver writes into
+    the target itself, because ignite's atomic way makes files that only their owner can read: of 25 runs
+    killed while it saved, 15 left a file that could not be read.
 
-    Build it on every rank; only rank 0 writes. The best value so far is ``engine.state.best_validation_metric``
-    and ``best_validation_epoch`` of the trainer (NaN and 0 before the first); the evaluator's own ``best_metric``
-    is kept equal to it.
+    Build it on every rank; only rank 0 writes. The best value so far is
+    ``engine.state.best_validation_metric`` and ``best_validation_epoch`` of the trainer (NaN and 0 before the
+    first); the evaluator's own ``best_metric`` is kept equal to it.
 
     Args:
-        save_dir: folder of the two files; made when needed.
-        network: the network that is trained, wrapped (data parallel, compiled) or not.
-        optimizer: its optimizer.
-        lr_scheduler: the learning rate's schedule, if any.
-        evaluator: validates the network and has the key metric; None keeps the latest epoch as ``model.pt``.
-        key_metric_name: the value in ``evaluator.state.metrics`` to go by; default: the evaluator's key metric.
+        save_dir: folder of the two files; made when needed. network: the network that is trained, wrapped
+        (data parallel, compiled) or not. optimizer: its optimizer. lr_scheduler: the learning rate's
+        schedule, if any. evaluator: validates the network and has the key metric; None keeps the latest epoch
+        as ``model.pt``. key_metric_name: the value in ``evaluator.state.metrics`` to go by; default: the
+        evaluator's key metric.
 
     Raises:
         InputError: after the first validation, when the evaluator has no such metric.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections.abc import Mapping
 from os import PathLike
@@ -20,7 +19,7 @@ FORMAT = "tomobundles-checkpoint-1"
 
 
 def plain(value: Any) -> Any:
-    """Copy a state to what ``torch.load(weights_only=True)`` reads: CPU tensors, numbers, strings, containers.
+    """Reduce a state to what ``torch.load(weights_only=True)`` reads: tensors on the CPU, numbers, strings.
 
     Args:
         value: a state dictionary, or part of one.
@@ -28,16 +27,16 @@ def plain(value: Any) -> Any:
     Raises:
         TypeError: something in it is none of these.
     """
-    if value is None or isinstance(value, (bool, int, float, str)) and not isinstance(value, np.generic):
+    if isinstance(value, np.generic):  # first, since numpy's float64 is also a float
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Tensor):
         return value.detach().as_subclass(Tensor).cpu()
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value)
-    if isinstance(value, np.generic):
-        return value.item()
+        return (list if isinstance(value, list) else tuple)(plain(item) for item in value)
     raise TypeError(f"a checkpoint holds tensors, numbers and strings, not {type(value).__name__}")
 
 
@@ -47,9 +46,14 @@ def bare_module(network: nn.Module) -> nn.Module:
     Args:
         network: a network, wrapped or not.
     """
-    for attribute in ("_orig_mod", "module", "_orig_mod"):
-        network = inner if isinstance(inner := getattr(network, attribute, None), nn.Module) else network
-    return network
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        if isinstance(network, wrappers):
+            network = network.module
+        elif hasattr(network, "_orig_mod"):
+            network = network._orig_mod
+        else:
+            return network
 
 
 def save_atomic(content: Any, path: str | PathLike) -> None:
@@ -76,7 +80,7 @@ def load_checkpoint(path: str | PathLike) -> dict[str, Any]:
         raise InputError("no such checkpoint", path=path, remedy="Give the last.pt of an earlier run.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # another program's file may fail in any way
         raise InputError("is not a readable checkpoint", path=path, remedy=_REMEDY) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError("holds no training state to resume from", path=path, remedy=_REMEDY)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
@@ -13,13 +11,14 @@ from torch import Tensor
 class LossTermsHandler:
     """Put the mean loss and the mean of each of its terms over an epoch into ``engine.state.metrics``.
 
-    Reads ``engine.state.output["loss"]`` and, where the loss has it, ``engine.loss_function.terms``, a dictionary
-    of scalars from the last iteration. Writes ``loss`` and ``loss_<term>``, plain floats, so that MONAI's
-    StatsHandler, TensorBoardStatsHandler and MLFlowHandler log them by name.
+    Reads ``engine.state.output["loss"]`` and, where the loss has it, ``engine.loss_function.terms``, a
+    dictionary of scalars from the last iteration. Writes ``loss`` and ``loss_<term>``, plain floats, so that
+    MONAI's StatsHandler, TensorBoardStatsHandler and MLFlowHandler log them by name.
 
-    It may stand anywhere in the list: it writes as the last iteration of an epoch ends, before any handler hears of
-    the epoch's end. (Only where the length of an epoch is unknown does it write at the epoch's end; it should then
-    stand before those that read.) Values are this process's own; under distributed training they are rank 0's.
+    It may stand anywhere in the list: it writes as the last iteration of an epoch ends, before any handler
+    hears of the epoch's end. (Only where the length of an epoch is unknown does it write at the epoch's end;
+    it should then stand before those that read.) Values are this process's own; under distributed training
+    they are rank 0's.
     """
 
     def __init__(self) -> None:
@@ -56,11 +55,12 @@ class LossTermsHandler:
             engine.state.metrics[name] = float(total) / self._counts[name]
 
 
-def last_loss(engine: Engine) -> Any:
+def last_loss(engine: Engine) -> Tensor:
     """The loss of the last iteration from a trainer's output, decollated or not.
 
     Args:
         engine: a MONAI trainer after an iteration.
     """
     output = engine.state.output
-    return (output[0] if isinstance(output, list) else output)["loss"]
+    loss = (output[0] if isinstance(output, list) else output)["loss"]
+    return torch.as_tensor(loss).detach()

@@ -11,8 +11,8 @@ from ignite.engine import Engine, Events
 def attach_last(engine: Engine, event: Events, function: Callable[[Engine], None]) -> None:
     """Call ``function`` at ``event`` after all handlers that were attached before the run began.
 
-    ignite calls handlers in the order of registration. This one registers when the run starts, so that validation
-    and learning rate steps of the same epoch are over, whatever the order in the list.
+    ignite calls handlers in the order of registration. This one registers when the run starts, so that
+    validation and learning rate steps of the same epoch are over, whatever the order in the list.
 
     Args:
         engine: the engine whose event it is.

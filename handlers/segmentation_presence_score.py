@@ -24,10 +24,10 @@ _logger = logging.getLogger("tomobundles")
 
 
 class SegmentationPresenceScore(Metric):
-    """Dice and presence AUC of an evaluator's volumes; ``compute`` gives the score, the rest goes to the state.
+    """Dice and presence AUC of an evaluator's volumes; ``compute`` gives the score of both.
 
-    Use as ``"key_val_metric": {"score": {"_target_": ...}}``. The evaluator's output is a list of dictionaries, or
-    one dictionary with a leading batch axis::
+    Use as ``"key_val_metric": {"score": {"_target_": ...}}``. The evaluator's output is a list of
+    dictionaries, or one dictionary with a leading batch axis::
 
         {"image": (1, H, W, D), "label": (1, H, W, D) or None,
          "pred": {"label": (1, H, W, D) class map, "presence": (K, D) scores}}
@@ -40,8 +40,8 @@ class SegmentationPresenceScore(Metric):
       ``reference_voxels``, ``predicted_voxels``; MONAI's ``MetricsSaver`` writes them;
     - ``engine.state.volume_names`` gets the N names, from the image's ``filename_or_obj``.
 
-    With several processes the volumes of all are scored together, on every rank; a volume that the sampler gave to
-    two ranks counts once, but keeps its rows.
+    With several processes the volumes of all are scored together, on every rank; a volume that the sampler
+    gave to two ranks counts once, but keeps its rows.
 
     Args:
         class_names: names of the classes 1 to K.
@@ -150,7 +150,10 @@ def _gather(records: list[VolumeRecord]) -> tuple[list[VolumeRecord], list[Volum
     if idist.get_world_size() == 1:
         return records, records
     payload = json.dumps([record.as_lists() for record in records])
-    ranks = [[VolumeRecord.from_lists(item) for item in json.loads(text)] for text in string_list_all_gather([payload])]
+    ranks = [
+        [VolumeRecord.from_lists(item) for item in json.loads(text)]
+        for text in string_list_all_gather([payload])
+    ]
     seen: set[str] = set()
     distinct = []
     for rank in ranks:

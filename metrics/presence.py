@@ -102,4 +102,5 @@ def _binary_auc(scores: Tensor, targets: Tensor) -> float:
     positives = int(targets.sum())
     if positives in (0, len(targets)) or scores.isnan().any():
         return float("nan")
-    return float(compute_roc_auc(scores, targets))
+    # it sums in the targets' own type: single precision would miscount from some thousand slices on
+    return float(compute_roc_auc(scores, targets.double()))

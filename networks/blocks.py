@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from monai.networks.blocks import ChannelSELayer, ConvDenseBlock, Convolution, ResidualUnit
+from monai.networks.blocks import ADN, ChannelSELayer, ConvDenseBlock, Convolution, ResidualUnit
 from torch import Tensor, nn
 
 from ..utils import InputError
@@ -31,9 +31,10 @@ def conv_block(kind: str, in_channels: int, out_channels: int, *, norm: str | No
     """Two 3x3 convolutions with ReLU, ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``.
 
     Args:
-        kind: "plain", the convolutions one after the other; "residual", with a shortcut around both (He et
-            al., CVPR 2016; 1x1 where the channels change); "dense", each sees all earlier maps (Huang et al.,
-            CVPR 2017; ``out_channels // 2`` new channels each), then a 1x1 convolution to ``out_channels``.
+        kind: "plain", the convolutions one after the other; "residual", with a shortcut around both (1x1
+            where the channels change) before the last normalisation and ReLU (He et al., CVPR 2016); "dense",
+            each sees all earlier maps and adds ``out_channels // 2`` channels (Huang et al., CVPR 2017), then
+            a 1x1 convolution to ``out_channels``.
         in_channels: channels of the input.
         out_channels: channels of the output.
         norm: MONAI's name of the normalisation after each convolution, or None.
@@ -43,7 +44,11 @@ def conv_block(kind: str, in_channels: int, out_channels: int, *, norm: str | No
     """
     check_option("block", kind, BLOCKS)
     if kind == "residual":
-        return ResidualUnit(2, in_channels, out_channels, subunits=2, act=RELU, norm=norm)
+        # Normalised after the sum: through a column of units, sums alone double the variance each time.
+        return nn.Sequential(
+            ResidualUnit(2, in_channels, out_channels, subunits=2, act=RELU, norm=norm, last_conv_only=True),
+            ADN(in_channels=out_channels, act=RELU, norm=norm, norm_dim=2),
+        )
     if kind == "dense":
         growth = max(out_channels // 2, 1)
         return nn.Sequential(
@@ -117,7 +122,8 @@ class DilatedCentre(nn.Module):
 class DecoderNode(nn.Module):
     """Upsample the deeper map by 2, join it with the maps of this level, convolve.
 
-    The upsampling is a 4x4 transposed convolution with stride 2; there is no normalisation in the decoder.
+    The upsampling is a 4x4 transposed convolution with stride 2. There is no normalisation, as in DeepSeg,
+    except in residual blocks, which would grow without it.
 
     Args:
         deep_channels: channels of the deeper map.
@@ -142,7 +148,8 @@ class DecoderNode(nn.Module):
             is_transposed=True,
             conv_only=True,
         )
-        self.block = conv_block(block, (skips + 1) * channels, channels, norm=None)
+        norm = "batch" if block == "residual" else None
+        self.block = conv_block(block, (skips + 1) * channels, channels, norm=norm)
         self.attention = attention_block(attention, channels)
 
     def forward(self, deep: Tensor, skips: Sequence[Tensor]) -> Tensor:

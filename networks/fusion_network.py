@@ -75,7 +75,7 @@ class FusionNetwork(nn.Module):
         """The outputs that have ``key``, in float32, and their weights with sum 1."""
         found = [(out[key].float(), w) for out, w in zip(outputs, self.weights, strict=True) if key in out]
         shapes = [tuple(maps.shape) for maps, _ in found]
-        if len(set(shapes)) > 1:
+        if any(shape != shapes[0] for shape in shapes):
             raise InputError(
                 f"the fused networks disagree on the shape of '{key}': {', '.join(map(str, shapes))}",
                 remedy="Fuse networks with the same classes only.",

@@ -22,7 +22,7 @@ class GridUNet(nn.Module):
     (Zhou et al., 2018, https://arxiv.org/abs/1807.10165). Without it only the last diagonal does, with
     X[i, 0] as its one skip: U-Net (Ronneberger et al., 2015, https://arxiv.org/abs/1505.04597). The default
     widths, the 4x4 transposed convolutions, the decoder without batch norm, the averaged heads and the
-    presence head are those of DeepSeg (AI Challenger 2018, retinal edema). Parameters with the other defaults:
+    presence head are those of DeepSeg (AI Challenger 2018, retinal edema). Parameters, the rest default:
 
     ========================================  ==========
     ``nested=False``                           2,466,151

@@ -28,7 +28,7 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Resample maps ``(B, C, H, W)`` to ``(B, C, *size)``, bilinear, low-pass filtered where they shrink.
 
     Args:
-        maps: floating point.
+        maps: floating point, whose precision the result has.
         size: height and width in pixels.
     """
     here = tuple(maps.shape[-2:])
@@ -36,7 +36,11 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
         return maps
     # Antialiasing changes nothing in a map that grows, but costs time.
     shrinks = size[0] < here[0] or size[1] < here[1]
-    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks)
+    # In float32, because the filter has no bfloat16 kernel on a CPU.
+    resized = F.interpolate(
+        maps.float(), size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks
+    )
+    return resized.to(maps.dtype)
 
 
 class ResizedNetwork(nn.Module):

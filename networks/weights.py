@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from ..utils import InputError
 from .fusion_network import FusionNetwork
+from .resized_network import ResizedNetwork
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _CONTAINERS = ("network", "model", "state_dict")
-# Names that DistributedDataParallel and torch.compile put before those of the network they wrap.
-_WRAPPERS = ("module.", "_orig_mod.")
+# What DistributedDataParallel, torch.compile and ResizedNetwork put before the names of what they wrap.
+_WRAPPERS = ("module.", "_orig_mod.", "network.")
 
 
 def load_weights(
@@ -27,7 +28,8 @@ def load_weights(
     """Load a network's weights from a file of tensors.
 
     The file holds a state dict, or a dictionary with one under "network" (as MONAI's ``CheckpointSaver``
-    writes), "model" or "state_dict". Only tensors and plain containers are ever unpickled.
+    writes), "model" or "state_dict". Only tensors and plain containers are ever unpickled. Wrappers do not
+    matter: weights trained with a :class:`ResizedNetwork` fit the network alone, and the other way round.
 
     Args:
         network: changed in place; its training or evaluation mode stays.
@@ -42,9 +44,10 @@ def load_weights(
     Raises:
         InputError: if there is no such file, if it is not a file of weights, or if they do not fit.
     """
+    bare = network.network if isinstance(network, ResizedNetwork) else network
     state = read_state_dict(path, key=key)
-    check_fit(network.state_dict(), state, path=path, strict=strict)
-    network.load_state_dict(state, strict=False)  # the check above was the strict one
+    check_fit(bare.state_dict(), state, path=path, strict=strict)
+    bare.load_state_dict(state, strict=False)  # the check above was the strict one
     return network
 
 

@@ -84,7 +84,7 @@ class MapLabelsd(MapTransform):
                     path=volume.meta.get("filename_or_obj"),
                     remedy="mend the label, or declare the values in label_values",
                 )
-            result[key] = MetaTensor(classes, affine=volume.affine, meta=volume.meta)
+            result[key] = MetaTensor(classes, meta=volume.meta)
         return result
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
-from monai.bundle import ConfigParser
+from monai.bundle import ComponentLocator, ConfigParser
 from monai.bundle.utils import ID_REF_KEY, ID_SEP_KEY
 
 from .errors import InputError
@@ -103,9 +105,24 @@ def _check_one(name: str, config: dict[str, Any]) -> None:
         if isinstance(node, dict) and part in node:
             node = node[part]
             continue
-        if depth == len(parents) and parents and isinstance(node, dict) and "_target_" in node:
-            return  # a keyword argument of the component
+        if depth == len(parents) and isinstance(node, dict) and "_target_" in node:
+            keywords = _keywords(node["_target_"])
+            if keywords is None or part in keywords:
+                return  # a keyword argument of the component
+            node = dict.fromkeys(keywords)
         _refuse(name, part, node)
+
+
+def _keywords(target: str) -> set[str] | None:
+    """Names of a component's keyword arguments; None where any is taken or they cannot be told."""
+    component = locate(ComponentLocator().get_component_module_name(target) or target)
+    try:
+        parameters = inspect.signature(component).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters} | {"_disabled_", "_requires_", "_desc_", "_mode_"}
 
 
 def _refuse(name: str, part: str, node: Any) -> None:

@@ -44,7 +44,8 @@ def report_errors() -> None:
     """Let an uncaught InputError, however deep MONAI wrapped it, print its message alone; exit is 1."""
     if os.environ.get(DEBUG_VARIABLE) == "1":
         return
-    logging.getLogger("ignite.engine.engine.SupervisedTrainer").addFilter(_not_the_exception)
+    for engine in ("SupervisedTrainer", "SupervisedEvaluator"):
+        logging.getLogger(f"ignite.engine.engine.{engine}").addFilter(_not_the_exception)
     sys.excepthook = _report
 
 
@@ -60,10 +61,16 @@ def find_input_error(error: BaseException | None) -> InputError | None:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if found := find_input_error(error):
-        print(f"error: {found}", file=sys.stderr)
-    else:
+    found = find_input_error(error)
+    if found is None:
         sys.__excepthook__(kind, error, traceback)
+        return
+    print(f"error: {found}", file=sys.stderr)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of a caching dataset may still be reading; an orderly exit would wait for torch to abort on them.
+    os._exit(1)
 
 
 def _not_the_exception(record: logging.LogRecord) -> bool:

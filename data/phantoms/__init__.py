@@ -1,6 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Simulated scans with known truth, for the embedded samples, tests and benchmarks."""
-
-from .oct import retina_volume, write_oct_sample
-
-__all__ = ["retina_volume", "write_oct_sample"]

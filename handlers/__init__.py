@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers for MONAI's engines: the key metric, progress, loss terms, curves, checkpoints, results."""
+
+from .checkpoint import CheckpointHandler
+from .curves import CurvesHandler
+from .loss_terms import LossTermsHandler
+from .progress import ProgressHandler
+from .resume import ResumeHandler
+from .segmentation_presence_score import SegmentationPresenceScore
+from .summary import SummaryHandler
+
+__all__ = [
+    "CheckpointHandler",
+    "CurvesHandler",
+    "LossTermsHandler",
+    "ProgressHandler",
+    "ResumeHandler",
+    "SegmentationPresenceScore",
+    "SummaryHandler",
+]

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The course of a training as a table and a figure, renewed after each epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from os import PathLike
+from pathlib import Path
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from monai.utils import is_scalar
+
+from ..utils import atomic_path
+from .history import Row, read_history, write_history
+from .ordering import attach_last
+
+# Panels by the beginning of a value's name; what fits none goes to the last.
+_PANELS = {"Loss": "loss", "Dice": "dice", "AUC": "auc", "Other metrics": ""}
+
+
+class CurvesHandler:
+    """Write ``history.csv`` and ``curves.png`` as each epoch of a training ends.
+
+    A row holds the epoch, the learning rate with which it was trained, the scalars of the trainer's
+    ``state.metrics`` (the loss and its terms, from ``LossTermsHandler``) and, in epochs with validation,
+    those of the evaluator's. An empty cell is no value, ``nan`` an undefined one. The figure has a panel each
+    for losses, Dice, AUC and the rest. A resumed run goes on with the rows of the epochs before it.
+
+    It may stand anywhere in the list: it writes when the other handlers are done with the epoch. Files are
+    replaced as a whole; only rank 0 writes.
+
+    Args:
+        output_dir: folder of the two files; made when needed.
+        evaluator: the evaluator that validates.
+        min_seconds: the figure is not drawn again within this time, except at the end; in seconds.
+    """
+
+    def __init__(
+        self, output_dir: str | PathLike, *, evaluator: Engine | None = None, min_seconds: float = 1.0
+    ) -> None:
+        self.history_path = Path(output_dir) / "history.csv"
+        self.figure_path = Path(output_dir) / "curves.png"
+        self.evaluator = evaluator
+        self.min_seconds = min_seconds
+        self._rows: list[Row] = []
+        self._validation: Row = {}
+        self._learning_rate: float | None = None
+        self._drawn = -math.inf
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a trainer, and to the evaluator's end.
+
+        Args:
+            engine: a MONAI trainer.
+        """
+        if idist.get_rank() > 0:
+            return
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
+        attach_last(engine, Events.EPOCH_COMPLETED, self._finish_epoch)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self._validated)
+
+    def _start_epoch(self, engine: Engine) -> None:
+        if engine.state.epoch > 1 and not self._rows:
+            self._rows = read_history(self.history_path, before_epoch=engine.state.epoch)
+        self._rows = [row for row in self._rows if row["epoch"] < engine.state.epoch]
+        self._validation = {}
+        # now: at the epoch's end the schedule has moved on to the next one's
+        groups = getattr(getattr(engine, "optimizer", None), "param_groups", None)
+        self._learning_rate = float(groups[0]["lr"]) if groups else None
+
+    def _validated(self, evaluator: Engine) -> None:
+        self._validation = _scalars(evaluator)
+
+    def _finish_epoch(self, engine: Engine) -> None:
+        row: Row = {"epoch": engine.state.epoch}
+        if self._learning_rate is not None:
+            row["lr"] = self._learning_rate
+        self._rows.append(row | _scalars(engine) | self._validation)
+        write_history(self._rows, self.history_path)
+        if time.monotonic() - self._drawn >= self.min_seconds:
+            self._draw()
+
+    def _finish(self) -> None:
+        if self._rows:
+            self._draw()
+
+    def _draw(self) -> None:
+        figure = draw_curves(self._rows)
+        with atomic_path(self.figure_path) as temporary:
+            figure.savefig(temporary, dpi=100)
+        self._drawn = time.monotonic()
+
+
+def draw_curves(rows: list[Row]) -> Figure:
+    """Draw every column of a history over the epochs, in panels by kind.
+
+    Args:
+        rows: one dictionary an epoch, each with ``epoch``.
+
+    Returns:
+        a figure on the Agg canvas, ready to save.
+    """
+    columns = dict.fromkeys(key for row in rows for key in row if key not in ("epoch", "lr"))
+    panels: dict[str, list[str]] = {}
+    for column in columns:
+        title = next(title for title, beginning in _PANELS.items() if column.startswith(beginning))
+        panels.setdefault(title, []).append(column)
+    ordered = [title for title in _PANELS if title in panels]
+    figure = Figure(figsize=(4.5 * max(len(ordered), 1), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for index, title in enumerate(ordered):
+        axes = figure.add_subplot(1, len(ordered), index + 1, title=title, xlabel="epoch")
+        for column in panels[title]:
+            points = [(row["epoch"], row[column]) for row in rows if column in row]
+            axes.plot(*zip(*points, strict=True), marker=".", label=column)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(fontsize="small")
+    return figure
+
+
+def _scalars(engine: Engine) -> Row:
+    return {name: float(value) for name, value in engine.state.metrics.items() if is_scalar(value)}
