@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from ..utils import InputError
+
 try:
     from .phantoms.oct import write_oct_sample
 except ImportError:

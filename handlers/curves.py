@@ -19,7 +19,14 @@ from .history import Row, read_history, write_history
 from .ordering import attach_last
 
 # Panels by the beginning of a value's name; what fits none goes to the last.
-_PANELS = {"Loss": "loss", "Dice": "dice", "AUC": "auc", "Other metrics": ""}
+_PANELS = {
+    "Loss": "loss",
+    "Dice": "dice",
+    "AUC by volume": "auc_volume",
+    "AUC pooled": "auc_pooled",
+    "Other metrics": "",
+}
+_PANELS_A_ROW = 3
 
 
 class CurvesHandler:
@@ -37,6 +44,9 @@ class CurvesHandler:
         output_dir: folder of the two files; made when needed.
         evaluator: the evaluator that validates.
         min_seconds: the figure is not drawn again within this time, except at the end; in seconds.
+
+    Raises:
+        InputError: when a resumed run finds another table as ``history.csv``.
     """
 
     def __init__(
@@ -112,10 +122,11 @@ def draw_curves(rows: list[Row]) -> Figure:
         title = next(title for title, beginning in _PANELS.items() if column.startswith(beginning))
         panels.setdefault(title, []).append(column)
     ordered = [title for title in _PANELS if title in panels]
-    figure = Figure(figsize=(4.5 * max(len(ordered), 1), 3.6), layout="constrained")
+    height, width = max(1, math.ceil(len(ordered) / _PANELS_A_ROW)), max(1, min(len(ordered), _PANELS_A_ROW))
+    figure = Figure(figsize=(4.5 * width, 3.6 * height), layout="constrained")
     FigureCanvasAgg(figure)
     for index, title in enumerate(ordered):
-        axes = figure.add_subplot(1, len(ordered), index + 1, title=title, xlabel="epoch")
+        axes = figure.add_subplot(height, width, index + 1, title=title, xlabel="epoch")
         for column in panels[title]:
             points = [(row["epoch"], row[column]) for row in rows if column in row]
             axes.plot(*zip(*points, strict=True), marker=".", label=column)

@@ -62,15 +62,14 @@ class SummaryHandler:
         with atomic_path(self.output_dir / "metrics.json") as path:
             content = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
             path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        names = getattr(engine.state, "volume_names", [])
-        if names:
+        rows = _rows(getattr(engine.state, "volume_names", []))
+        if rows:
             details = engine.state.metric_details
-            self._write_volumes(names, {key: details[key] for key in _COLUMNS if key in details})
-        _logger.info(
-            "%d volumes evaluated, written to %s\n%s", len(names), self.output_dir, self.table(metrics)
-        )
+            self._write_volumes(rows, {key: details[key] for key in _COLUMNS if key in details})
+        summary = f"{len(rows)} volumes evaluated, written to {self.output_dir}"
+        _logger.info("%s\n%s", summary, self.table(metrics))
 
-    def _write_volumes(self, names: list[str], details: Mapping[str, Tensor]) -> None:
+    def _write_volumes(self, rows: Mapping[int, str], details: Mapping[str, Tensor]) -> None:
         header = ["volume", *(f"{key}_{name}" for key in details for name in self.class_names)]
         with (
             atomic_path(self.output_dir / "volumes.csv") as path,
@@ -78,7 +77,7 @@ class SummaryHandler:
         ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
-            for index, name in enumerate(_short(names)):
+            for index, name in rows.items():
                 cells = [_cell(key, value) for key in details for value in details[key][index].tolist()]
                 writer.writerow([name, *cells])
 
@@ -90,20 +89,25 @@ class SummaryHandler:
         """
         means = {title: name for title, name in _MEANS.items() if name in metrics}
         width = max(len(name) for name in [*self.class_names, "class"])
-        lines = ["  ".join(["class".ljust(width), *means])]
+        rows = [["class", *means]]
         for label, suffix in [*((name, f"_{name}") for name in self.class_names), ("mean", "")]:
-            cells = [
-                _mean(metrics.get(name + suffix, math.nan)).rjust(len(title)) for title, name in means.items()
-            ]
-            lines.append("  ".join([label.ljust(width), *cells]))
-        if "score" in metrics:
-            lines.append(f"score {_mean(metrics['score'])}")
-        return "\n".join(lines)
+            rows.append([label, *(_mean(metrics.get(name + suffix, math.nan)) for name in means.values())])
+        widths = [max(len(title), len("0.0000")) for title in means]
+        lines = [
+            "  ".join(
+                [row[0].ljust(width), *(text.rjust(w) for text, w in zip(row[1:], widths, strict=True))]
+            )
+            for row in rows
+        ]
+        return "\n".join(lines + ([f"score {_mean(metrics['score'])}"] if "score" in metrics else []))
 
 
-def _short(names: Sequence[str]) -> list[str]:
-    short = [Path(name).name for name in names]
-    return short if len(set(short)) == len(short) else list(names)
+def _rows(names: Sequence[str]) -> dict[int, str]:
+    """Which rows to write, by what name: once where even sharding over processes repeats a volume."""
+    repeats = idist.get_world_size() > 1
+    rows = {i: name for i, name in enumerate(names) if not (repeats and name and name in names[:i])}
+    short = [Path(name).name for name in rows.values()]
+    return dict(zip(rows, short, strict=True)) if len(set(short)) == len(short) else rows
 
 
 def _cell(key: str, value: float) -> str:

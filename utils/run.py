@@ -69,7 +69,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads of a caching dataset may still be reading; an orderly exit would wait for torch to abort on them.
+    # threads of a caching dataset may still be reading; torch aborts where an orderly exit finds them
     os._exit(1)
 
 

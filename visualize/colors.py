@@ -9,9 +9,10 @@ from ..utils import InputError
 
 Color = tuple[int, int, int]
 
-# The seven chromatic colours of Okabe and Ito (Color Universal Design, 2008) and a violet, RGB 0-255. The order is ours:
-# the first n are the n that keep the largest CIELAB distance under simulated protanopia, deuteranopia and
-# tritanopia (Machado et al. 2009, doi:10.1109/TVCG.2009.113) and that differ most from gray.
+# The seven chromatic colours of Okabe and Ito (Color Universal Design, 2008) and a violet, RGB 0-255. The
+# order is ours: the first three and four are those that lie farthest apart in CIELAB, by the smallest distance
+# in normal sight and simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009,
+# doi:10.1109/TVCG.2009.113).
 CLASS_COLORS: tuple[Color, ...] = (
     (86, 180, 233),  # sky blue
     (213, 94, 0),  # vermilion

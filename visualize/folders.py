@@ -18,8 +18,8 @@ from ..utils import InputError
 def atomic_folder(path: str | PathLike) -> Iterator[Path]:
     """Give an empty temporary folder beside ``path``; on success it takes the place of ``path``.
 
-    An older folder of that name is replaced only then. If the block raises, the temporary folder is removed and
-    ``path`` is untouched. Parent folders are made.
+    An older folder of that name is replaced only then. If the block raises, the temporary folder is removed
+    and ``path`` is untouched. Parent folders are made.
 
     Args:
         path: the folder to make.

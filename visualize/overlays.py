@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Class masks drawn over gray slices: one picture, or one PNG a slice.
 
-``monai.visualize.blend_images`` takes its colours from a colormap after rescaling each label to 0-1, so a class would
-change colour from slice to slice; here a class has one colour.
+``monai.visualize.blend_images`` takes its colours from a colormap after rescaling each label to 0-1, so a
+class would change colour from slice to slice; here a class has one colour.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ..utils import InputError
+from .checks import check_volumes
 from .colors import Color, colors_for
 from .folders import atomic_folder
 from .windows import robust_window, to_gray
@@ -41,7 +42,8 @@ def overlay(
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: shapes differ, the image is not uint8, alpha is out of range, or a class has no colour.
+        InputError: shapes differ, the image is not uint8, the mask is not of an integer type, alpha is out of
+            range, or a class has no colour.
     """
     _check_slice(slice_gray, mask, alpha)
     colors = colors_for(int(mask.max(initial=0)), class_colors)
@@ -114,32 +116,17 @@ def draw_overlays(
     return [Path(folder) / f"{stems[index]}.png" for index in chosen]
 
 
-def check_volumes(image: np.ndarray, *masks: np.ndarray) -> None:
-    """Check that the image is a volume and that each mask holds class indices on its grid.
-
-    Args:
-        image: (H, W, D) gray values.
-        masks: (H, W, D) class indices 0-255 of an integer type.
-
-    Raises:
-        InputError: the image has not three axes, a mask differs in shape or is not of an integer type.
-    """
-    if image.ndim != 3 or 0 in image.shape:
-        raise InputError(f"image of shape {image.shape} where (rows, columns, slices) is expected")
-    for mask in masks:
-        if mask.shape != image.shape:
-            raise InputError(f"mask of shape {mask.shape} does not fit the image of shape {image.shape}")
-        if mask.dtype.kind not in "bui":
-            raise InputError(
-                f"mask holds {mask.dtype} values", remedy="give class indices as integers (arg-max, not logits)"
-            )
-
-
 def _check_slice(slice_gray: np.ndarray, mask: np.ndarray, alpha: float) -> None:
     if slice_gray.dtype != np.uint8:
-        raise InputError(f"slice of type {slice_gray.dtype} where uint8 is expected", remedy="use to_gray first")
+        raise InputError(
+            f"slice of type {slice_gray.dtype} where uint8 is expected", remedy="use to_gray first"
+        )
     if slice_gray.shape != mask.shape or slice_gray.ndim != 2:
         raise InputError(f"slice of shape {slice_gray.shape} and mask of shape {mask.shape} do not fit")
+    if mask.dtype.kind not in "ui":
+        raise InputError(
+            f"mask of type {mask.dtype} where class indices are expected", remedy="give integers"
+        )
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha is {alpha}", remedy="give an opacity from 0 to 1")
 

@@ -26,7 +26,7 @@ def count_pixels(mask: np.ndarray, num_classes: int) -> np.ndarray:
         found = np.bincount(mask[..., index].ravel(), minlength=num_classes + 1)
         if found.size > num_classes + 1:
             raise InputError(
-                f"mask holds class {found.size - 1} in slice {index + 1}, but there are {num_classes} classes",
+                f"mask holds class {found.size - 1} in slice {index + 1}, but classes end at {num_classes}",
                 remedy="map the label's gray values to class indices 0, 1, 2, ... first",
             )
         counts[:, index] = found[1:]
@@ -36,8 +36,8 @@ def count_pixels(mask: np.ndarray, num_classes: int) -> np.ndarray:
 def choose_slices(counts: np.ndarray, num_slices: int) -> list[int]:
     """Choose the slices that show most, spread over the depth.
 
-    Each class is shown where it is largest, rarest class first; the other places go one by one to the slice with the
-    best product of content (classes present, and share of each class's largest area) and distance to
+    Each class is shown where it is largest, rarest class first; the other places go one by one to the slice
+    with the best product of content (classes present, and share of each class's largest area) and distance to
     the slices already chosen. Without any finding the choice is evenly spaced.
 
     Args:
@@ -60,12 +60,16 @@ def choose_slices(counts: np.ndarray, num_slices: int) -> list[int]:
     content = _content(counts)
     while len(chosen) < num_slices:
         distance = np.abs(np.arange(depth)[:, None] - np.array(chosen)).min(axis=1)
-        spread = np.minimum(distance * num_slices / depth, 1.0)  # farther apart than even spacing earns no more
-        chosen.append(int(((content + 1e-3) * spread).argmax()))  # 1e-3: empty slices only when nothing else is left
+        spread = np.minimum(
+            distance * num_slices / depth, 1.0
+        )  # farther apart than even spacing earns no more
+        chosen.append(
+            int(((content + 1e-3) * spread).argmax())
+        )  # 1e-3: empty slices only when nothing else is left
     return sorted(chosen)
 
 
 def _content(counts: np.ndarray) -> np.ndarray:
-    """Score each slice from 0 to 2: mean over classes of presence plus area relative to the class's largest."""
+    """Score each slice 0-2: mean over classes of presence plus area relative to the class's largest."""
     relative = counts / np.maximum(counts.max(axis=1, keepdims=True), 1)
     return ((counts > 0) + relative).mean(axis=0)

@@ -9,18 +9,21 @@ PERCENTILES = (0.5, 99.5)
 _MAX_SAMPLES = 1 << 21  # of a float volume; the percentiles of two million values are stable to < 0.1 %
 
 
-def robust_window(volume: np.ndarray, *, percentiles: tuple[float, float] = PERCENTILES) -> tuple[float, float]:
+def robust_window(
+    volume: np.ndarray, *, percentiles: tuple[float, float] = PERCENTILES
+) -> tuple[float, float]:
     """Find the gray values that shall become black and white.
 
-    One window serves all slices of a volume, so that slices can be compared. The volume is never copied: 8 and 16 bit
-    values are counted slice by slice, others are sampled on a regular grid.
+    One window serves all slices of a volume, so that slices can be compared. The volume is never copied: 8
+    and 16 bit values are counted slice by slice, others are sampled on a regular grid.
 
     Args:
         volume: (H, W, D) or (H, W) array of any real type; NaN and infinities are ignored.
         percentiles: lower and upper percentile, 0-100.
 
     Returns:
-        lower and upper gray value. Where the percentiles coincide (nearly empty volumes) the extremes are taken.
+        lower and upper gray value. Where the percentiles coincide (nearly empty volumes) the extremes are
+        taken.
     """
     values, counts = _distribution(volume)
     if not counts.size:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tomobundles.data import AIChallengerLayout, find_volumes, load_datalist, save_datalist
 from tomobundles.utils import InputError
 

@@ -2,6 +2,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+
 from tomobundles.data import collate_volumes, epoch_items, trained_model_dir
 from tomobundles.data.epochs import volume_depth
 from tomobundles.data.load import LoadVolumed

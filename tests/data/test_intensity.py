@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+
 from tomobundles.data import load_intensity, training_intensity
 from tomobundles.utils import InputError
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tomobundles.data.pairing import pair_by_name, volume_name
 from tomobundles.utils import InputError
 

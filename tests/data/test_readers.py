@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+
 from tomobundles.data import LoadVolumed, read_volume
 from tomobundles.utils import InputError
 

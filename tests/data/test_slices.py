@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+
 from tomobundles.data.slices import list_slices, read_slice, read_slices, slice_number
 from tomobundles.utils import InputError
 
@@ -58,9 +59,20 @@ def test_bilevel_masks_and_gray_stored_as_colour(tmp_path):
 def test_colour_is_refused(tmp_path):
     colour = np.zeros((4, 4, 3), np.uint8)
     colour[0, 0] = (255, 0, 0)
-    for name in ("1.png", "2.tif"):
+    for name in ("1.png", "2.tif", "3.jpg"):
         with pytest.raises(InputError, match=rf"(?s){name}.*colour image where gray"):
             read_slice(_save(tmp_path / name, colour))
+
+
+def test_gray_jpeg_with_chroma_noise_is_gray(tmp_path):
+    gray = np.random.default_rng(0).integers(40, 200, (16, 16), dtype=np.uint8)
+    noisy = np.stack([gray, gray, gray + 9], axis=-1)
+    stored = read_slice(_save(tmp_path / "1.jpg", noisy))
+    assert stored.shape == (16, 16)
+    assert stored.dtype == np.uint8
+    # the same pixels without compression are colour that somebody meant
+    with pytest.raises(InputError, match="colour"):
+        read_slice(_save(tmp_path / "2.png", noisy))
 
 
 def test_missing_slice_number(tmp_path):

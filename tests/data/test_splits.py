@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+
 from tomobundles.data import folds_by_patient, split_by_patient
 from tomobundles.utils import InputError
 

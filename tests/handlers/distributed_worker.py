@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from monai.data import DataLoader, Dataset, DistributedSampler, MetaTensor
 from monai.engines import SupervisedEvaluator
-from tomobundles.handlers import CheckpointHandler, SegmentationPresenceScore
 from torch import nn
+
+from tomobundles.handlers import CheckpointHandler, SegmentationPresenceScore
 
 
 def volume(index):
@@ -40,7 +41,7 @@ def main(rank: int, folder: Path) -> None:
     save_dir = folder / f"checkpoints{rank}"
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     CheckpointHandler(save_dir, network=network, optimizer=optimizer, evaluator=evaluator).attach(trainer)
-    trainer.add_event_handler("epoch_completed", lambda _engine: evaluator.run(1))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda _engine: evaluator.run(1))
     trainer.run([0])
     files = sorted(path.name for path in save_dir.glob("*"))
     result = {

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 from monai.handlers import LrScheduleHandler, ValidationHandler
+
 from tomobundles.handlers import CurvesHandler, LossTermsHandler
 from tomobundles.handlers import curves as curves_module
 from tomobundles.handlers.curves import draw_curves
@@ -120,7 +121,7 @@ def test_panels_and_points():
         },
     ]
     axes = draw_curves(rows).axes
-    assert [ax.get_title() for ax in axes] == ["Loss", "Dice", "AUC", "Other metrics"]
+    assert [ax.get_title() for ax in axes] == ["Loss", "Dice", "AUC by volume", "Other metrics"]
     assert [line.get_label() for line in axes[0].lines] == ["loss", "loss_dice"]
     assert axes[0].lines[0].get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
     assert axes[3].lines[0].get_xydata().tolist() == [[1, 0.2], [3, 0.4]]  # epoch 2 had no validation

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from tomobundles.handlers.history import read_history, write_history
 from tomobundles.utils import InputError
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 from monai.handlers import StatsHandler
+
 from tomobundles.handlers import LossTermsHandler
 from tomobundles.handlers.loss_terms import last_loss
 

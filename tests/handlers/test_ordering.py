@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ignite.engine import Engine, Events
+
 from tomobundles.handlers.ordering import attach_last
 
 

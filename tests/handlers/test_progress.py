@@ -10,6 +10,7 @@ import sys
 import pytest
 from ignite.engine import Events
 from monai.handlers import ValidationHandler
+
 from tomobundles.handlers import LossTermsHandler, ProgressHandler
 from tomobundles.handlers import progress as progress_module
 

@@ -12,15 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.handlers import MetricsSaver, StatsHandler
+
 from tomobundles.handlers import SegmentationPresenceScore
+from tomobundles.handlers import segmentation_presence_score as score_module
 from tomobundles.utils import InputError
 
 CLASSES = ["REA", "SRF"]
-# Three slices of 2 x 2 pixels. Class 1 is in slices 0 and 1 (8 voxels), class 2 nowhere. Predicted: the upper row of
-# slices 0 and 1 (4 voxels), all right: Dice 2*4/(4+8) = 2/3.
+# Three slices of 2 x 2 pixels. Class 1 is in slices 0 and 1 (8 voxels), class 2 nowhere. Predicted: the upper
+# row of slices 0 and 1 (4 voxels), all right: Dice 2*4/(4+8) = 2/3.
 LABEL = torch.zeros(1, 2, 2, 3, dtype=torch.uint8)
 LABEL[..., :2] = 1
 PREDICTION = torch.zeros_like(LABEL)
@@ -163,8 +166,6 @@ def test_from_a_configuration(engines):
 
 
 def test_an_engine_without_metric_details():
-    from ignite.engine import Engine
-
     engine = Engine(lambda _engine, _batch: [{"label": LABEL, "pred": {"label": PREDICTION}}])
     SegmentationPresenceScore(CLASSES).attach(engine, "score")
     engine.run([0])
@@ -183,8 +184,23 @@ def test_pred_must_be_a_dictionary():
         SegmentationPresenceScore(CLASSES).update([{"label": LABEL, "pred": PREDICTION}])
 
 
+def test_repeats_on_other_ranks_count_once(monkeypatch):
+    def two_ranks(strings):
+        return [
+            json.dumps([{**item, "name": name} for item in json.loads(strings[0])]) for name in ("", "v0")
+        ] * 2
+
+    monkeypatch.setattr(score_module.idist, "get_world_size", lambda: 4)
+    monkeypatch.setattr(score_module, "string_list_all_gather", two_ranks)
+    metric = SegmentationPresenceScore(CLASSES)
+    metric.update([{"label": LABEL, "pred": {"label": PREDICTION}}])
+    rows, distinct = score_module._gather(metric.metrics.records)
+    assert [record.name for record in rows] == ["", "v0", "", "v0"]
+    assert [record.name for record in distinct] == ["", "v0", ""]  # what has no name is never a repeat
+
+
 def test_two_processes(tmp_path):
-    """Three volumes on two ranks, so that one volume comes twice; the checkpoint is written by rank 0 alone."""
+    """Three volumes on two ranks, so that one comes twice; the checkpoint is written by rank 0 alone."""
     worker = Path(__file__).with_name("distributed_worker.py")
     ranks = [
         subprocess.Popen([sys.executable, worker, str(rank), tmp_path], stderr=subprocess.PIPE, text=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from tomobundles.handlers.time_left import TimeLeft, clock
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from torch import nn
+
 from tomobundles.inferers import AutocastInferer, ClassesAndPresence, InPlaneWindows, SliceStackInferer
 from tomobundles.transforms import NormalizeStack
 from tomobundles.utils import InputError
-from torch import nn
 
 
 class TinyNet(nn.Module):

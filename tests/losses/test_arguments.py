@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.data import MetaTensor
+
 from tomobundles.losses.arguments import get_class_map, get_logits
 from tomobundles.utils import InputError
 

@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
+from torch import nn
+
 from tomobundles.losses import WeightedCrossEntropy
 from tomobundles.utils import InputError
-from torch import nn
 
 
 def test_by_hand() -> None:

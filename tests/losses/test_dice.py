@@ -6,10 +6,11 @@ import math
 import pytest
 import torch
 from monai.losses import DiceLoss
+from torch import Tensor, nn
+
 from tomobundles.losses import ExponentialLogarithmicDice, SoftDice
 from tomobundles.losses.dice import batch_dice
 from tomobundles.utils import InputError
-from torch import Tensor, nn
 
 LOSSES = [SoftDice(), ExponentialLogarithmicDice(), ExponentialLogarithmicDice(gamma=2.0)]
 

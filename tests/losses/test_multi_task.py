@@ -7,10 +7,11 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
+from torch import Tensor, nn
+
 from tomobundles.losses import ExponentialLogarithmicDice, MultiTaskLoss, PresenceBCE, WeightedCrossEntropy
 from tomobundles.networks import GridUNet
 from tomobundles.utils import InputError
-from torch import Tensor, nn
 
 CONFIG = {
     "_target_": "tomobundles.losses.MultiTaskLoss",
@@ -97,7 +98,7 @@ def test_label_of_any_kind() -> None:
 
 
 def test_a_network_learns_from_it() -> None:
-    # Three squares on noise: some steps of Adam must bring every term down.
+    # Three rectangles on noise: some steps along the gradient's signs must bring every term down.
     torch.manual_seed(0)
     label = torch.zeros(4, 1, 32, 32, dtype=torch.uint8)
     for k in (1, 2, 3):
@@ -105,12 +106,13 @@ def test_a_network_learns_from_it() -> None:
     image = label.float() + 0.1 * torch.randn(4, 1, 32, 32)
     network = GridUNet(in_channels=1, channels=(8, 12, 16))
     loss = MultiTaskLoss(CONFIG["terms"])
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     history = []
     for _ in range(30):
-        optimizer.zero_grad()
+        network.zero_grad()
         loss(network(image), label).backward()
-        optimizer.step()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter -= 0.005 * parameter.grad.sign()
         history.append({name: value.item() for name, value in loss.terms.items()})
     assert all(history[-1][name] < 0.6 * first for name, first in history[0].items())
 

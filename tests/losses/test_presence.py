@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+
 from tomobundles.losses import PresenceBCE
 from tomobundles.losses.presence import presence_targets
 

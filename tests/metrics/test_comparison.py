@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from monai.bundle import ConfigParser
+
 from tomobundles.metrics import is_better
 
 NAN = float("nan")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+
 from tomobundles.metrics import dice as dice_module
 from tomobundles.metrics import dice_from_counts, volume_dice_counts
 from tomobundles.utils import InputError

@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from scipy.stats import mannwhitneyu
+
 from tomobundles.metrics import per_volume_auc, pooled_auc, presence_from_label, slice_auc
 
 NAN = float("nan")

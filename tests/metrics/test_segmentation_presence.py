@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from tomobundles.metrics import SegmentationPresenceMetrics, VolumeRecord, contest_score
 
 NAN = float("nan")

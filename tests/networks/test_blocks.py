@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from tomobundles.networks.blocks import (
     ConcurrentSELayer,
     DecoderNode,
@@ -13,7 +15,6 @@ from tomobundles.networks.blocks import (
     conv_block,
 )
 from tomobundles.utils import InputError
-from torch import nn
 
 
 # 3x3 convolution a -> b: 9ab + b; batch norm 2b. From 2 to 4 channels:

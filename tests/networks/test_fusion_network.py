@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from tomobundles.networks import FusionNetwork
 from tomobundles.utils import InputError
-from torch import Tensor, nn
 
 
 class Fixed(nn.Module):

@@ -4,10 +4,11 @@ from __future__ import annotations
 import pytest
 import torch
 from monai.networks.blocks import Convolution
-from tomobundles.networks import GridUNet
-from tomobundles.utils import InputError
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+from tomobundles.networks import GridUNet
+from tomobundles.utils import InputError
 
 CHANNELS = (4, 6, 8, 10, 12)
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from monai.data import MetaTensor
-from tomobundles.networks import FusionNetwork, GridUNet, ResizedNetwork, SlicePresenceNet
 from torch import Tensor, nn
+
+from tomobundles.networks import FusionNetwork, GridUNet, ResizedNetwork, SlicePresenceNet
 
 CHANNELS = (4, 6, 8, 10, 12)
 
@@ -54,7 +55,7 @@ def image(batch: int = 2, height: int = 32, width: int = 48) -> Tensor:
 def assert_close(actual: dict[str, Tensor], expected: dict[str, Tensor], *, relative: float) -> None:
     assert actual.keys() == expected.keys()
     for key, value in expected.items():
-        scale = value.abs().max().item()
+        scale = max(1.0, value.abs().max().item())
         torch.testing.assert_close(actual[key].to(value), value, rtol=0, atol=relative * scale)
 
 
@@ -83,8 +84,13 @@ class TestEveryNetwork:
         assert sum(bool(p.grad.any()) for p in network.parameters()) > 0.5 * len(list(network.parameters()))
 
     def test_slices_do_not_mix(self, network: nn.Module) -> None:
-        both, second = network(image()), network(image()[1:])
-        assert_close(second, {key: value[1:] for key, value in both.items()}, relative=1e-5)
+        if isinstance(network, FusionNetwork):
+            relative = 1e-5  # always float32
+        else:
+            network, relative = network.double(), 1e-9
+        images = image().to(next(network.parameters()).dtype)
+        both, second = network(images), network(images[1:])
+        assert_close(second, {key: value[1:] for key, value in both.items()}, relative=relative)
 
     def test_channels_last(self, network: nn.Module) -> None:
         expected = network(image(2, 33, 47))
@@ -96,7 +102,7 @@ class TestEveryNetwork:
         expected = network(image())
         with torch.autocast("cpu", torch.bfloat16):
             actual = network(image())
-        assert_close(actual, expected, relative=0.05)  # bfloat16 has 8 bits: 0.4 % a step
+        assert_close(actual, expected, relative=0.3)  # 0.4 % a rounding, which random weights amplify
 
     def test_metatensor(self, network: nn.Module) -> None:
         expected = network(image(2, 33, 47))

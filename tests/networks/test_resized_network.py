@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from tomobundles.networks import GridUNet, ResizedNetwork, SlicePresenceNet
 from tomobundles.networks.resized_network import resize
 from tomobundles.utils import InputError
-from torch import Tensor, nn
 
 
 class Echo(nn.Module):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+
 from tomobundles.networks import SlicePresenceNet
 from tomobundles.networks.resized_network import resize
 from tomobundles.utils import InputError
-from torch import Tensor
 
 
 def imagenet_shapes() -> dict[str, tuple[int, ...]]:

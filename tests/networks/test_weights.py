@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from tomobundles.networks import FusionNetwork, GridUNet, ResizedNetwork, load_fusion_weights, load_weights
 from tomobundles.utils import InputError
-from torch import nn
 
 OPTIONS = {"channels": (2, 3), "presence_classes": 2}
 

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from monai.data import MetaTensor
+
 from tomobundles.transforms import CheckVolumed
 from tomobundles.utils import InputError
 

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from monai.data import MetaTensor
+
 from tomobundles.transforms import IgnoreUnlabelledd, MapLabelsd, SlicePresenced
 from tomobundles.transforms.labels import map_labels
 from tomobundles.utils import InputError

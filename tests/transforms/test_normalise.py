@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+
 from tomobundles.transforms import NormalizeStack, NormalizeStackd
 
 

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import torch
+
 from tomobundles.transforms import RandSliceStacksd, gather_stacks, stack_offsets
 from tomobundles.utils import InputError
 

@@ -2,6 +2,7 @@
 import json
 
 import pytest
+
 from tomobundles.utils import InputError
 from tomobundles.utils.overrides import check_overrides
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+
 from tomobundles.utils import InputError, atomic_path, find_input_error, keep_freed_memory, start_run
 
 

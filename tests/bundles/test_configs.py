@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every config of every bundle parses, resolves and keeps the collection's conventions."""
+
+import json
+import logging
+import re
+from pathlib import Path
+from pydoc import locate
+
+import pytest
+from monai.bundle import ComponentLocator, ConfigParser, ConfigWorkflow
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/configs"))
+# metadata.json is no config; the rest is a workflow of its own or an overlay on one
+WORKFLOWS = ("train.json", "inference.json")
+FIRST_IDS = [
+    "imports",
+    "bundle_root",
+    "sample_dir",
+    "dataset_dir",
+    "datalist",
+    "variant",
+    "output_dir",
+    "ckpt_dir",
+]
+LAST_IDS = ["initialize", "training", "run"]
+
+
+def _files(*, overlays):
+    for bundle in BUNDLES:
+        for path in sorted((bundle / "configs").glob("*.json")):
+            if path.name != "metadata.json" and (path.name not in WORKFLOWS) == overlays:
+                yield pytest.param(path, id=f"{bundle.name}/{path.name}")
+
+
+def _json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _walk(node):
+    """Every value below a node."""
+    yield node
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _walk(child)
+
+
+def _workflow(*files, kind):
+    return ConfigWorkflow(
+        config_file=[str(file) for file in files],
+        meta_file=str(files[0].parent / "metadata.json"),
+        logging_file=False,
+        workflow_type=kind,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _from_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
+
+
+def test_there_are_bundles():
+    assert BUNDLES
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_bundle_has_what_the_specification_wants(bundle):
+    for name in ("LICENSE", "docs/README.md", "configs/metadata.json", "configs/logging.conf"):
+        assert (bundle / name).is_file(), name
+    assert not list(bundle.rglob("*.py"))  # wiring only: logic lies in the collection's own folders
+    metadata = _json(bundle / "configs" / "metadata.json")
+    assert metadata["version"] in metadata["changelog"]
+    assert {"image"} == set(metadata["network_data_format"]["inputs"])
+    assert {"pred"} == set(metadata["network_data_format"]["outputs"])
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_properties_resolve(bundle):
+    configs = bundle / "configs"
+    for name, kind in (("train.json", "train"), ("inference.json", "infer")):
+        workflow = _workflow(configs / name, kind=kind)
+        assert not workflow.check_properties()
+    assert (
+        _workflow(configs / "train.json", kind="train").get("epochs") is None
+    )  # not a property: nothing built
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_same_ids_in_the_same_order(bundle):
+    ids = list(_json(bundle / "configs" / "train.json"))
+    assert ids[: len(FIRST_IDS)] == FIRST_IDS
+    assert ids[-len(LAST_IDS) :] == LAST_IDS
+    order = [
+        "device",
+        "seed",
+        "epochs",
+        "val_interval",
+        "num_slices",
+        "network_def",
+        "network",
+        "loss",
+        "optimizer",
+    ]
+    order += ["lr_scheduler", "train", "validate"]
+    assert [name for name in ids if name in order] == order
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_inference_sees_what_training_made(bundle):
+    train, inference = (_json(bundle / "configs" / name) for name in WORKFLOWS)
+    for shared in (
+        "network_def",
+        "normalize",
+        "layout",
+        "class_names",
+        "label_values",
+        "num_slices",
+        "bundle_root",
+    ):
+        assert train[shared] == inference[shared], shared
+    ours = {
+        item["_target_"]: {key: value for key, value in item.items() if key not in ("keys", "_target_")}
+        for item in train["train"]["deterministic_transforms"]
+    }
+    for item in inference["preprocessing"]["transforms"]:
+        rest = {key: value for key, value in item.items() if key not in ("keys", "_target_")}
+        assert ours[item["_target_"]] == rest
+    for key in ("num_slices", "slice_dim", "reverse", "normalize", "finish", "channels_last", "bf16"):
+        assert train["validate"]["inferer"][key] == inference["inferer"][key]
+
+
+@pytest.mark.parametrize("path", [*_files(overlays=False), *_files(overlays=True)])
+def test_conventions(path):
+    config = _json(path)
+    for value in _walk(config):
+        if isinstance(value, dict) and isinstance(value.get("_target_"), str):
+            name = ComponentLocator().get_component_module_name(value["_target_"]) or value["_target_"]
+            assert locate(name) is not None, f"{name} cannot be imported"
+        if not isinstance(value, str):
+            continue
+        assert not value.startswith("/"), "absolute path"
+        assert "lambda" not in value, "spawned workers cannot pickle it"
+        if value.startswith("$"):
+            assert len(value) <= 90, "logic belongs in tested Python"
+        if value.startswith(("$import", "$from")):
+            assert "tomobundles" not in value, "MONAI swallows an import that fails at initialize"
+    for key in config:
+        assert not re.match(r"^(train|validate)#handlers#\d", key), "positional trick"
+
+
+@pytest.mark.parametrize("path", list(_files(overlays=True)))
+def test_overlays_fit_what_they_lie_on(path):
+    base = "inference.json" if path.stem.startswith("inference") else "train.json"
+    workflow = _workflow(path.parent / base, path, kind="infer" if base == "inference.json" else "train")
+    assert not workflow.check_properties()
+    below = ConfigParser()
+    below.read_config(str(path.parent / base))
+    for key in _json(path):
+        parent = key.rpartition("#")[0]
+        if parent:
+            assert isinstance(below[parent], dict), f"{key}: nothing to lay it on"
+
+
+@pytest.mark.parametrize("path", list(_files(overlays=True)))
+def test_only_evaluation_overlays_add_runs(path):
+    runs = [key for key in _json(path) if key in ("run", "training", "evaluating", "inference")]
+    assert runs in ([], ["evaluating", "run"])
