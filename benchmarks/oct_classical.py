@@ -14,8 +14,8 @@ DARKNESS = (0.25, 0.35, 0.45, 0.55, 0.65, 0.75)
 class DarkRegion:
     """Mark pixels darker than a share of their B-scan's retinal gray, between the borders, opened.
 
-    The inner border is a column's first strong rise of the smoothed gray, the outer one its brightest pixel in
-    the outer half of the tissue (the pigment epithelium), both smoothed along the slice by a median.
+    The inner border is a column's first strong rise of the smoothed gray, the outer one its brightest pixel
+    in the outer half of the tissue (the pigment epithelium), both smoothed along the slice by a median.
 
     Args:
         darkness: gray below ``darkness`` times the median gray between the borders is fluid.

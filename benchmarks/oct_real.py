@@ -4,11 +4,11 @@
     python benchmarks/oct_real.py duke --output_dir bundles/oct_edema/output/duke
     python benchmarks/oct_real.py bogota --output_dir bundles/oct_edema/output/bogota
 
-``duke``: seven patients with one class (fluid), each held out once. ``bogota``: fully annotated B-scans of eight
-groups of patients (intraretinal and subretinal fluid) in folds; scans where one class alone was annotated are
-added to the training side with their background ignored, when their group is not held out. The last epoch's
-weights are scored, so that nothing is selected on the held-out patients. The baseline takes the dark region
-between the retina's borders (oct_classical.py); its threshold is chosen on the training patients of each fold.
+``duke``: seven patients with one class (fluid), each held out once. ``bogota``: fully annotated B-scans of
+eight groups of patients (intraretinal and subretinal fluid) in folds; scans where one class alone was
+annotated are added to the training side with their background ignored, when their group is not held out. The
+last epoch's weights are scored, so that nothing is selected on the held-out patients. The baseline takes the
+dark region between the retina's borders (oct_classical.py); its threshold is chosen on the training side.
 
 Data: the folder named by TOMOBUNDLES_REAL_DATA (default ../shared/data), with oct/manifest.csv.
 """

@@ -2,8 +2,8 @@
 """Submissions in the layout of the AI Challenger 2018 retinal edema contest.
 
 The organisers' scoring script reads two arrays a volume: ``<name>_labelMark_volumes.npy``, class indices
-(slices, rows, columns), and ``<name>_labelMark_detections.npy``, the probability of each of the three lesions in
-each slice (slices, 3).
+(slices, rows, columns), and ``<name>_labelMark_detections.npy``, the probability of each of the three lesions
+in each slice (slices, 3).
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ def zip_submission(output_dir: str | PathLike, zip_path: str | PathLike) -> Path
     Files lie at the zip's root, sorted by name, without dates or owners: the same arrays give the same zip.
 
     Args:
-        output_dir: folder that :func:`write_contest_submission` wrote into, or one above; other files in it are
-            left out.
+        output_dir: folder that :func:`write_contest_submission` wrote into, or one above; other files in it
+            are left out.
         zip_path: zip file to write.
 
     Returns:
         ``zip_path``.
 
     Raises:
-        InputError: no arrays in the folder, a volume that has one of its two arrays only, or one that is there
-            twice.
+        InputError: no arrays in the folder, a volume that has one of its two arrays only, or one that is
+            there twice.
     """
     folder = Path(output_dir)
     found = {kind: _find(folder, kind) for kind in (_DETECTIONS, _VOLUMES)}

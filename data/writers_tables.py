@@ -79,8 +79,8 @@ def summarize_volume(
         spacing_mm: distance between rows, columns and slices in mm, or None where unknown.
 
     Returns:
-        volume, slices, and per class ``<class>_max_probability``, ``<class>_slices`` (slices in which the mask
-        has the class), ``<class>_voxels`` and ``<class>_volume_mm3``; unknown values are blank.
+        volume, slices, and per class ``<class>_max_probability``, ``<class>_slices`` (slices in which the
+        mask has the class), ``<class>_voxels`` and ``<class>_volume_mm3``; unknown values are blank.
 
     Raises:
         InputError: presence or spacing of the wrong form, or a class without a name in the mask.

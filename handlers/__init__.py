@@ -5,6 +5,7 @@ from .checkpoint import CheckpointHandler
 from .curves import CurvesHandler
 from .loss_terms import LossTermsHandler
 from .progress import ProgressHandler
+from .results import ResultsHandler
 from .resume import ResumeHandler
 from .segmentation_presence_score import SegmentationPresenceScore
 from .summary import SummaryHandler
@@ -14,6 +15,7 @@ __all__ = [
     "CurvesHandler",
     "LossTermsHandler",
     "ProgressHandler",
+    "ResultsHandler",
     "ResumeHandler",
     "SegmentationPresenceScore",
     "SummaryHandler",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -36,10 +37,9 @@ def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
         return maps
     # Antialiasing changes nothing in a map that grows, but costs time.
     shrinks = size[0] < here[0] or size[1] < here[1]
-    # In float32, because the filter has no bfloat16 kernel on a CPU.
-    resized = F.interpolate(
-        maps.float(), size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks
-    )
+    # At least in float32, because the filter has no bfloat16 kernel on a CPU.
+    wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    resized = F.interpolate(wide, size=tuple(size), mode="bilinear", align_corners=False, antialias=shrinks)
     return resized.to(maps.dtype)
 
 

@@ -12,11 +12,24 @@ from PIL import Image, ImageDraw
 
 from ..utils import InputError, atomic_path
 from .checks import check_volumes
-from .colors import Color, colors_for
-from .panels import GAP, INK, PAPER, Legend, PanelSize, draw_panel, draw_titles, font, line_height, wrap_text
+from .colors import ALPHA, Color, colors_for
+from .panels import (
+    GAP,
+    INK,
+    PAPER,
+    Legend,
+    PanelSize,
+    draw_panel,
+    draw_titles,
+    font,
+    line_height,
+    paste_panel,
+    wrap_text,
+)
 from .windows import robust_window, to_gray
 
 _TEXT = 13  # font size in pixels
+_MAX_LEVELS = 40
 
 
 def draw_animation(
@@ -29,7 +42,7 @@ def draw_animation(
     others: Mapping[str, np.ndarray] | None = None,
     title: str = "Prediction",
     class_colors: Sequence[Color] | None = None,
-    alpha: float = 0.3,
+    alpha: float = ALPHA,
     panel_pixels: int = 320,
     max_frames: int = 64,
     frame_ms: int = 120,
@@ -59,19 +72,24 @@ def draw_animation(
     Raises:
         InputError: a mask does not fit the image or holds a class without a name, or no frame is asked for.
     """
-    columns = {"Image": None, **({"Reference": reference} if reference is not None else {}), title: mask}
-    columns.update(others or {})
-    check_volumes(image, *(volume for volume in columns.values() if volume is not None))
+    columns = [] if reference is None else [("Reference", reference)]
+    columns += [(title, mask), *(others or {}).items()]
+    check_volumes(image, *(volume for _, volume in columns))
     if max_frames < 1:
         raise InputError(f"max_frames is {max_frames}", path=path, remedy="give 1 or more")
     depth = image.shape[-1]
     colors = colors_for(len(class_names), class_colors)
-    strip = _Strip(list(columns), PanelSize.fit(*image.shape[:2], longest=panel_pixels), class_names, colors)
+    strip = _Strip(
+        ["Image", *(name for name, _ in columns)],
+        PanelSize.fit(*image.shape[:2], longest=panel_pixels),
+        class_names,
+        colors,
+    )
     window, palette = robust_window(image), make_palette(colors, alpha)
     frames = []
     for index in np.unique(np.linspace(0, depth - 1, min(depth, max_frames)).round().astype(int)):
         gray = to_gray(image[..., index], window)
-        masks = [None if volume is None else volume[..., index] for volume in columns.values()]
+        masks = [None, *(volume[..., index] for _, volume in columns)]
         panels = [draw_panel(gray, one, strip.size, class_colors=colors, alpha=alpha) for one in masks]
         frame = strip.frame(panels, f"Slice {index + 1}/{depth}")
         frames.append(frame.quantize(palette=palette, dither=Image.Dither.NONE))
@@ -89,7 +107,8 @@ def make_palette(class_colors: Sequence[Color], alpha: float) -> Image.Image:
     Returns:
         1 x 1 palette image for ``Image.quantize``.
     """
-    levels = (256 - len(class_colors)) // (len(class_colors) + 1)
+    # More levels make larger files, and nearer than Pillow's search grid of 4 they turn white into light gray.
+    levels = min(_MAX_LEVELS, (256 - len(class_colors)) // (len(class_colors) + 1))
     gray = np.linspace(0, 255, levels)[:, None].repeat(3, axis=1)
     tints = [(1 - alpha) * gray + alpha * np.array(color) for color in class_colors]
     colors = np.concatenate([np.array(class_colors).reshape(-1, 3), gray, *tints])
@@ -120,7 +139,7 @@ class _Strip:
         draw = ImageDraw.Draw(canvas)
         draw_titles(draw, self.titles, self.lefts, self.size.width, self.top, _TEXT)
         for left, panel in zip(self.lefts, panels, strict=True):
-            canvas.paste(Image.fromarray(panel), (left, self.top))
+            paste_panel(canvas, panel, left, self.top)
         draw.text((GAP, below), caption, fill=INK, font=font(_TEXT))
         self.legend.draw(draw, GAP, legend_top, self.width - 2 * GAP)
         return canvas

@@ -9,9 +9,11 @@ from ..utils import InputError
 
 Color = tuple[int, int, int]
 
+ALPHA = 0.35  # opacity of tints: texture stays visible, and dark fluid still shows its colour
+
 # The seven chromatic colours of Okabe and Ito (Color Universal Design, 2008) and a violet, RGB 0-255. The
-# order is ours: the first three and four are those that lie farthest apart in CIELAB, by the smallest distance
-# in normal sight and simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009,
+# order is ours: the first three and four are those that lie farthest apart in CIELAB, by the smallest
+# distance in normal sight and simulated protanopia, deuteranopia and tritanopia (Machado et al. 2009,
 # doi:10.1109/TVCG.2009.113).
 CLASS_COLORS: tuple[Color, ...] = (
     (86, 180, 233),  # sky blue

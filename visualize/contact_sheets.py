@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ..utils import InputError, atomic_path
 from .checks import check_volumes
-from .colors import Color
+from .colors import ALPHA, Color
 from .panels import (
     GAP,
     INK,
@@ -23,6 +23,7 @@ from .panels import (
     draw_titles,
     font,
     line_height,
+    paste_panel,
     text_width,
     wrap_text,
 )
@@ -39,7 +40,7 @@ def draw_contact_sheet(
     class_names: Sequence[str],
     num_slices: int = 5,
     class_colors: Sequence[Color] | None = None,
-    alpha: float = 0.3,
+    alpha: float = ALPHA,
     panel_pixels: int = 400,
 ) -> Path:
     """Draw slices as rows and the image and each mask as columns, with titles and a legend.
@@ -80,7 +81,7 @@ def draw_contact_sheet(
         for index in slices
     ]
     labels = [f"{index + 1}/{image.shape[-1]}" for index in slices]
-    text = max(12, round(panel_pixels / 25))
+    text = max(12, round(panel_pixels / 20))
     sheet = _compose(rows, labels, ["Image", *columns], Legend(class_names, text, class_colors), size)
     with atomic_path(path) as temporary:
         sheet.save(temporary, format="PNG")
@@ -108,6 +109,6 @@ def _compose(
         y = top + place * (size.height + GAP)
         draw.text((margin - GAP, y + size.height / 2), label, fill=INK, font=font(text), anchor="rm")
         for left, panel in zip(lefts, panels, strict=True):
-            sheet.paste(Image.fromarray(panel), (left, y))
+            paste_panel(sheet, panel, left, y)
     legend.draw(draw, margin, legend_top, width - margin)
     return sheet

@@ -36,9 +36,17 @@ def atomic_folder(path: str | PathLike) -> Iterator[Path]:
     try:
         fresh.mkdir()  # inside mkdtemp's private folder, so it has the user's own permissions when moved out
         yield fresh
+        for file in fresh.iterdir():
+            _sync(file)
         _swap(fresh, target, old)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _sync(file: Path) -> None:
+    """Have the file's content on disk before its name is."""
+    with file.open("rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 def _swap(fresh: Path, target: Path, old: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..utils import InputError
 from .checks import check_volumes
-from .colors import Color, colors_for
+from .colors import ALPHA, Color, colors_for
 from .folders import atomic_folder
 from .windows import robust_window, to_gray
 
@@ -26,7 +26,7 @@ def overlay(
     mask: np.ndarray,
     *,
     class_colors: Sequence[Color] | None = None,
-    alpha: float = 0.3,
+    alpha: float = ALPHA,
     contour: bool = True,
 ) -> np.ndarray:
     """Tint the classes of one slice and outline them.
@@ -80,7 +80,7 @@ def draw_overlays(
     names: Sequence[str] | None = None,
     only_findings: bool = False,
     class_colors: Sequence[Color] | None = None,
-    alpha: float = 0.3,
+    alpha: float = ALPHA,
     contour: bool = True,
 ) -> list[Path]:
     """Write one overlay PNG a slice, at the image's own size.

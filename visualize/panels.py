@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .colors import Color, colors_for
+from .colors import ALPHA, Color, colors_for
 from .overlays import overlay
 
-PAPER, INK = (255, 255, 255), (0, 0, 0)
+PAPER, INK, FRAME = (255, 255, 255), (0, 0, 0), (128, 128, 128)
 GAP = 6  # pixels between panels and around the figure
 
 
@@ -47,7 +47,7 @@ def draw_panel(
     size: PanelSize,
     *,
     class_colors: Sequence[Color] | None = None,
-    alpha: float = 0.3,
+    alpha: float = ALPHA,
 ) -> np.ndarray:
     """Scale one slice and its mask to the panel and draw the mask over it.
 
@@ -99,6 +99,13 @@ def resize_mask(mask: np.ndarray, size: PanelSize) -> np.ndarray:
 def _coverage(member: np.ndarray, target: tuple[int, int]) -> np.ndarray:
     """Return the share of each panel pixel that a class covers, as float32 0-1."""
     return np.asarray(Image.fromarray(member.astype(np.float32)).resize(target, Image.Resampling.BOX))
+
+
+def paste_panel(canvas: Image.Image, panel: np.ndarray, left: int, top: int) -> None:
+    """Put a panel on a canvas in a thin gray frame: white image corners shall not run into the paper."""
+    canvas.paste(Image.fromarray(panel), (left, top))
+    box = (left - 1, top - 1, left + panel.shape[1], top + panel.shape[0])
+    ImageDraw.Draw(canvas).rectangle(box, outline=FRAME)
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..utils import InputError, atomic_path
 from .checks import check_presence
@@ -55,14 +56,14 @@ def draw_presence_strip(
     figure = Figure(figsize=(6, 0.75 * num_classes + 0.7), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)  # no pyplot: no display and no figure kept alive
     axes = figure.subplots(num_classes, 1, sharex=True, squeeze=False)[:, 0]
-    slices = np.arange(1, depth + 1)
     for row, (axis, name, color) in enumerate(
         zip(axes, class_names, colors_for(num_classes, class_colors), strict=True)
     ):
         shade = None if reference is None else reference[row].astype(bool)
-        _draw_class(axis, slices, presence[row], shade, np.array(color) / 255)
+        _draw_class(axis, presence[row], shade, np.array(color) / 255)
         axis.axhline(threshold, color="0.4", linewidth=0.6, linestyle=":")
         axis.set_ylabel(name, rotation=0, ha="right", va="center")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes[-1].set_xlabel("Slice (shaded: class in the reference)" if reference is not None else "Slice")
     if title:
         figure.suptitle(title, fontsize="medium")
@@ -71,14 +72,12 @@ def draw_presence_strip(
     return Path(path)
 
 
-def _draw_class(
-    axis: Axes, slices: np.ndarray, values: np.ndarray, shade: np.ndarray | None, color: np.ndarray
-) -> None:
+def _draw_class(axis: Axes, values: np.ndarray, shade: np.ndarray | None, color: np.ndarray) -> None:
     if shade is not None:
         for start, stop in _runs(shade):
             axis.axvspan(start + 0.5, stop + 0.5, color=color, alpha=0.3, linewidth=0)
-    axis.step(slices, values, where="mid", color=0.6 * color, linewidth=1.2)
-    axis.set(xlim=(0.5, len(slices) + 0.5), ylim=(-0.04, 1.04), yticks=(0, 1))
+    axis.stairs(values, np.arange(len(values) + 1) + 0.5, baseline=None, color=0.6 * color, linewidth=1.2)
+    axis.set(xlim=(0.5, len(values) + 0.5), ylim=(-0.04, 1.04), yticks=(0, 1))
     axis.spines[["top", "right"]].set_visible(False)
 
 

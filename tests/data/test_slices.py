@@ -57,8 +57,8 @@ def test_bilevel_masks_and_gray_stored_as_colour(tmp_path):
 
 
 def test_colour_is_refused(tmp_path):
-    colour = np.zeros((4, 4, 3), np.uint8)
-    colour[0, 0] = (255, 0, 0)
+    colour = np.zeros((32, 32, 3), np.uint8)
+    colour[:16, :16] = (255, 0, 0)
     for name in ("1.png", "2.tif", "3.jpg"):
         with pytest.raises(InputError, match=rf"(?s){name}.*colour image where gray"):
             read_slice(_save(tmp_path / name, colour))

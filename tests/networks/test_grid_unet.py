@@ -175,8 +175,10 @@ def test_nodes_of_the_grid() -> None:
     assert set(GridUNet(channels=CHANNELS, nested=False).decoder) == {"x3_1", "x2_2", "x1_3", "x0_4"}
 
 
-def test_decoder_has_no_normalisation() -> None:
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in GridUNet(channels=CHANNELS).decoder.modules())
+@pytest.mark.parametrize(("block", "normalised"), [("plain", False), ("dense", False), ("residual", True)])
+def test_only_residual_decoders_are_normalised(block: str, normalised: bool) -> None:
+    decoder = GridUNet(channels=CHANNELS, block=block).decoder
+    assert any(isinstance(m, nn.BatchNorm2d) for m in decoder.modules()) == normalised
 
 
 def test_layer_counts() -> None:
