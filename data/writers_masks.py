@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks in the form that the images came in: slice folder, single image, .npy or NIfTI."""
+"""Masks in the form that the images came in: slice folder, single image, .npy or NIfTI.
+
+MONAI's ``NibabelWriter`` sets both qform and sform to code 1 and recomputes them, and its ``PILWriter`` knows no
+folders; here the source's own header and file names are kept.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +67,10 @@ def write_mask_like(
 def _value_table(mask: np.ndarray, label_values: Mapping[int, int] | None) -> np.ndarray:
     """Return (256,) uint8: the value to write for each class index, checked for the classes in the mask."""
     present = {int(index) for index in _classes(mask)}
-    values = {index: index for index in present} if label_values is None else {0: 0, **label_values}
+    if label_values is None:
+        values = {index: index for index in present}
+    else:  # keys from a JSON config are strings
+        values = {0: 0} | {int(index): int(value) for index, value in label_values.items()}
     missing = sorted(present - set(values))
     if missing:
         raise InputError(

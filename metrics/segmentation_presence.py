@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..utils import InputError
 from .dice import dice_from_counts, volume_dice_counts
 from .presence import per_volume_auc, pooled_auc, presence_from_label, slice_auc
 
@@ -112,7 +113,10 @@ class SegmentationPresenceMetrics:
         record = VolumeRecord(name=name)
         options = {"num_classes": len(self.class_names), "ignore_label": self.ignore_label}
         if label is not None and prediction is not None:
-            counts = volume_dice_counts(prediction, label, **options)
+            try:
+                counts = volume_dice_counts(prediction, label, **options)
+            except InputError as error:  # which file, is what the user needs to know
+                raise InputError(error.problem, path=name or None, remedy=error.remedy) from None
             record.intersection, record.predicted, record.reference = counts
         if label is not None and presence is not None:
             expected = (len(self.class_names), label.shape[-1])

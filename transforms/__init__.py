@@ -4,6 +4,7 @@
 from .checks import CheckVolumed
 from .labels import IGNORE_LABEL, IgnoreUnlabelledd, MapLabelsd, SlicePresenced
 from .normalise import NormalizeStack, NormalizeStackd
+from .resize import ResizeStackd
 from .slice_stacks import RandSliceStacksd, gather_stacks, stack_offsets
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "NormalizeStack",
     "NormalizeStackd",
     "RandSliceStacksd",
+    "ResizeStackd",
     "SlicePresenced",
     "gather_stacks",
     "stack_offsets",

@@ -107,7 +107,7 @@ def make_palette(class_colors: Sequence[Color], alpha: float) -> Image.Image:
     Returns:
         1 x 1 palette image for ``Image.quantize``.
     """
-    # More levels make larger files, and nearer than Pillow's search grid of 4 they turn white into light gray.
+    # More levels make larger files; nearer than Pillow's search grid of 4 they turn white into light gray.
     levels = min(_MAX_LEVELS, (256 - len(class_colors)) // (len(class_colors) + 1))
     gray = np.linspace(0, 255, levels)[:, None].repeat(3, axis=1)
     tints = [(1 - alpha) * gray + alpha * np.array(color) for color in class_colors]

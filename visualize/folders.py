@@ -50,7 +50,10 @@ def _sync(file: Path) -> None:
 
 
 def _swap(fresh: Path, target: Path, old: Path) -> None:
-    """Move ``fresh`` to ``target``; a folder that is there goes to ``old``, and comes back if that fails."""
+    """Move ``fresh`` to ``target``; a folder that is there goes to ``old``, and comes back if that fails.
+
+    No portable call exchanges two folders, so for an instant between two renames ``target`` is not there.
+    """
     if target.exists():
         os.replace(target, old)
     try:

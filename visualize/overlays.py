@@ -112,7 +112,7 @@ def draw_overlays(
     with atomic_folder(folder) as fresh:
         for index in chosen:
             drawn = overlay(to_gray(image[..., index], window), mask[..., index], **options)
-            Image.fromarray(drawn).save(fresh / f"{stems[index]}.png", compress_level=3)
+            Image.fromarray(drawn).save(fresh / f"{stems[index]}.png", compress_level=1)
     return [Path(folder) / f"{stems[index]}.png" for index in chosen]
 
 

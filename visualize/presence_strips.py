@@ -75,7 +75,7 @@ def draw_presence_strip(
 def _draw_class(axis: Axes, values: np.ndarray, shade: np.ndarray | None, color: np.ndarray) -> None:
     if shade is not None:
         for start, stop in _runs(shade):
-            axis.axvspan(start + 0.5, stop + 0.5, color=color, alpha=0.3, linewidth=0)
+            axis.axvspan(start + 0.5, stop + 0.5, color=color, alpha=0.35, linewidth=0)
     axis.stairs(values, np.arange(len(values) + 1) + 0.5, baseline=None, color=0.6 * color, linewidth=1.2)
     axis.set(xlim=(0.5, len(values) + 0.5), ylim=(-0.04, 1.04), yticks=(0, 1))
     axis.spines[["top", "right"]].set_visible(False)

@@ -19,11 +19,17 @@ def count_pixels(mask: np.ndarray, num_classes: int) -> np.ndarray:
         (K, D) int64 counts; row k belongs to class k + 1.
 
     Raises:
-        InputError: the mask holds a class above K.
+        InputError: the mask holds a class above K or below 0.
     """
     counts = np.zeros((num_classes, mask.shape[-1]), dtype=np.int64)
     for index in range(mask.shape[-1]):
-        found = np.bincount(mask[..., index].ravel(), minlength=num_classes + 1)
+        pixels = mask[..., index].ravel().astype(np.intp, copy=False)
+        if pixels.min(initial=0) < 0:
+            raise InputError(
+                f"mask holds class {pixels.min()} in slice {index + 1}",
+                remedy="class indices are 0, 1, 2, ...: replace ignored pixels by 0 first",
+            )
+        found = np.bincount(pixels, minlength=num_classes + 1)
         if found.size > num_classes + 1:
             raise InputError(
                 f"mask holds class {found.size - 1} in slice {index + 1}, but classes end at {num_classes}",

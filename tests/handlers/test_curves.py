@@ -88,6 +88,14 @@ def test_a_fresh_run_starts_a_fresh_table(engines, tmp_path):
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
 
 
+def test_running_the_same_trainer_again_starts_a_fresh_table(engines, tmp_path):
+    trainer = engines.trainer([CurvesHandler(tmp_path)], epochs=2)
+    trainer.run()
+    trainer.run()
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
+
+
 def test_nothing_trained_nothing_written(engines, tmp_path):
     engines.trainer([CurvesHandler(tmp_path), AfterTwoEpochs()], epochs=2).run()
     assert not list(tmp_path.iterdir())

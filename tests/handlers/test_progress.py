@@ -121,6 +121,19 @@ def test_bars_on_a_terminal(engines, monkeypatch, lines):
     assert not any("epoch" in line for line in lines())  # no lines beside the bar
 
 
+def test_the_validation_of_the_current_epoch_is_still_to_come(engines, monkeypatch, seconds):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    evaluator = engines.evaluator([0.5, 0.6], volumes=2)
+    handlers = [ProgressHandler(evaluator=evaluator), ValidationHandler(1, evaluator)]
+    trainer = engines.trainer(handlers, epochs=2, length=2)
+    let_time_pass(seconds, trainer, 10)
+    let_time_pass(seconds, evaluator, 60)
+    trainer.run()
+    lefts = re.findall(r"epoch 2/2.*?(\d:\d\d:\d\d) left", terminal.getvalue())
+    # one iteration and a validation of 2 volumes; then the validation alone
+    assert list(dict.fromkeys(lefts)) == ["0:02:10", "0:02:00"]
+
+
 def test_the_loss_is_not_read_at_each_iteration(engines, monkeypatch, seconds):
     monkeypatch.setattr(sys, "stderr", Terminal())
     reads = []

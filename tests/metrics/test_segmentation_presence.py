@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tomobundles.metrics import SegmentationPresenceMetrics, VolumeRecord, contest_score
+from tomobundles.utils import InputError
 
 NAN = float("nan")
 
@@ -144,6 +145,15 @@ def test_contest_score(dice, auc, expected):
 def test_class_names_must_be_different(names):
     with pytest.raises(ValueError, match="class_names must be one or more different names"):
         SegmentationPresenceMetrics(names)
+
+
+def test_a_bad_label_is_named(metrics):
+    with pytest.raises(
+        InputError, match="^/scans/v.nii\nthe label holds the values 128\nMap its grey values"
+    ):
+        metrics.update(PREDICTION_A, LABEL_A.where(LABEL_A != 2, 128), name="/scans/v.nii")
+    with pytest.raises(InputError, match="^the label holds"):
+        metrics.update(PREDICTION_A, LABEL_A.where(LABEL_A != 2, 128))
 
 
 def test_presence_must_fit(metrics):

@@ -26,10 +26,10 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "segmentation_only": lambda: grid(presence_classes=0, deep_supervision=False),
     "residual_scse": lambda: grid(block="residual", attention="scse"),
     "dense_average": lambda: grid(block="dense", presence_pooling="avg"),
-    "presence_only": lambda: SlicePresenceNet(input_size=(32, 32)),
+    "presence_only": lambda: SlicePresenceNet(input_size=(64, 64)),
     "resized": lambda: ResizedNetwork(grid(), size=(32, 48)),
     "fusion": lambda: FusionNetwork(
-        [grid(), grid(nested=False, presence_classes=0), SlicePresenceNet(input_size=(32, 32))]
+        [grid(), grid(nested=False, presence_classes=0), SlicePresenceNet(input_size=(64, 64))]
     ),
 }
 
