@@ -24,11 +24,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from oct_classical import DarkRegion, best_darkness
 from oct_table import CONFIGS, run_bundle
 
 from tomobundles.data import folds_by_patient, read_volume
 from tomobundles.metrics import dice_from_counts, volume_dice_counts
+
 
 DATASETS = {
     "duke": {
@@ -107,16 +109,21 @@ def run_fold(fold: int, training: list[dict], held_out: list[dict], arguments: a
     return folder
 
 
-def classical_dice(training: list[dict], held_out: list[dict]) -> list[np.ndarray]:
+def classical_dice(training: list[dict], held_out: list[dict]) -> list[torch.Tensor]:
     """Counts of the baseline on each held-out volume, any fluid against background."""
     cases = [(read_volume(item["image"])[0], read_volume(item["label"])[0] > 0) for item in training]
     region = DarkRegion(darkness=best_darkness(cases))
     counts = []
     for item in held_out:
         image, label = read_volume(item["image"])[0], read_volume(item["label"])[0] > 0
-        prediction = region(image).astype(np.uint8)
-        counts.append(np.stack(volume_dice_counts(prediction, label.astype(np.uint8), num_classes=1)))
+        counts.append(dice_counts(region(image), label, num_classes=1))
     return counts
+
+
+def dice_counts(prediction: np.ndarray, label: np.ndarray, *, num_classes: int) -> torch.Tensor:
+    """Intersection, prediction and reference size of each class, as (3, K)."""
+    volumes = (torch.from_numpy(volume.astype(np.uint8)) for volume in (prediction, label))
+    return torch.stack(volume_dice_counts(*volumes, num_classes=num_classes))
 
 
 def main() -> None:
@@ -133,8 +140,8 @@ def main() -> None:
         raise SystemExit(f"no manifest.csv in {root}: set TOMOBUNDLES_REAL_DATA")
     whole, partial = read_items(arguments.dataset, root)
     settings = DATASETS[arguments.dataset]
-    network: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-    baseline: dict[str, np.ndarray] = {}
+    network: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    baseline: dict[str, torch.Tensor] = {}
     folds = folds_by_patient(whole, folds=settings["folds"], seed=arguments.seed)
     for fold, (training, held_out) in enumerate(folds):
         patients = {item["patient"] for item in held_out}
@@ -152,13 +159,9 @@ def collect_network(folder: Path, held_out: list[dict], names: list[str], networ
     for item in held_out:
         label = read_volume(item["label"])[0]
         mask = read_volume(mask_path(folder / "evaluation", Path(item["image"])))[0]
-        counts = np.stack(volume_dice_counts(mask, label, num_classes=len(names)))
-        any_fluid = np.stack(
-            volume_dice_counts((mask > 0).astype(np.uint8), (label > 0).astype(np.uint8), num_classes=1)
-        )
         patient = network[item["patient"]]
-        patient["classes"] = patient.get("classes", 0) + counts
-        patient["any"] = patient.get("any", 0) + any_fluid
+        patient["classes"] = patient.get("classes", 0) + dice_counts(mask, label, num_classes=len(names))
+        patient["any"] = patient.get("any", 0) + dice_counts(mask > 0, label > 0, num_classes=1)
 
 
 def mask_path(folder: Path, image: Path) -> Path:

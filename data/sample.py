@@ -10,10 +10,7 @@ from pathlib import Path
 
 from ..utils import InputError
 
-try:
-    from .phantoms.oct import write_oct_sample
-except ImportError:
-    write_oct_sample = None
+from .phantoms import write_oct_sample
 
 _logger = logging.getLogger("tomobundles")
 

@@ -38,7 +38,7 @@ class _Results:
 
     source: str | PathLike
     image: np.ndarray
-    mask: np.ndarray
+    mask: np.ndarray | None
     presence: np.ndarray | None
     class_names: Sequence[str]
     folder: Path
@@ -61,7 +61,7 @@ def write_results(
     *,
     source: str | PathLike,
     image: np.ndarray,
-    mask: np.ndarray,
+    mask: np.ndarray | None,
     presence: np.ndarray | None,
     class_names: Sequence[str],
     output_dir: str | PathLike,
@@ -77,8 +77,10 @@ def write_results(
     Args:
         source: file or folder the volume was read from; gives the name and the form of the mask.
         image: (H, W, D) gray values of any real type.
-        mask: (H, W, D) predicted class indices.
-        presence: (K, D) probability of each class in each slice, 0-1, or None.
+        mask: (H, W, D) predicted class indices, or None from a network that only detects; forms that show a
+            mask are then left out.
+        presence: (K, D) probability of each class in each slice, 0-1, or None from a network that only
+            segments.
         class_names: names of classes 1..K.
         output_dir: folder that gets one folder a volume.
         label_values: class index -> value in the mask's files; None writes class indices.
@@ -99,8 +101,10 @@ def write_results(
     unknown = [form for form in forms if form not in FORMS]
     if unknown:
         raise InputError(f"unknown form of results {unknown[0]!r}", remedy=f"known are {', '.join(FORMS)}")
-    check_volumes(image, mask, *([] if reference is None else [reference]))
-    count_pixels(mask, len(class_names))  # refuses classes without a name before anything is written
+    masks = [one for one in (mask, reference) if one is not None]
+    check_volumes(image, *masks)
+    for one in masks:  # refuses classes without a name before anything is written
+        count_pixels(one, len(class_names))
     if presence is not None:
         check_presence(presence, len(class_names), image.shape[-1])
     name = volume_name(source) if name is None else name
@@ -108,7 +112,10 @@ def write_results(
     results = _Results(
         source, image, mask, presence, class_names, folder, name, label_values, spacing_mm, reference, axes
     )
-    return [path for form in forms for path in FORMS[form](results)]
+    if mask is None:
+        forms = [form for form in forms if form not in _NEED_MASK]
+    written = [form for form in forms if mask is not None or form in _WITHOUT_MASK]
+    return [path for form in written for path in FORMS[form](results)]
 
 
 def _mask(results: _Results) -> list[Path]:
@@ -157,6 +164,7 @@ def _contest(results: _Results) -> list[Path]:
     return [*write_contest_submission(results.folder, results.name, results.mask, results.presence)]
 
 
+_WITHOUT_MASK = ("csv", "presence_strip")
 FORMS: dict[str, Callable[[_Results], list[Path]]] = {
     "mask": _mask,
     "csv": _csv,
@@ -166,3 +174,4 @@ FORMS: dict[str, Callable[[_Results], list[Path]]] = {
     "presence_strip": _presence_strip,
     "contest": _contest,
 }
+_NEED_MASK = ("mask", "overlays", "animation", "contact_sheet", "contest")

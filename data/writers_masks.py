@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks in the form that the images came in: slice folder, single image, .npy or NIfTI.
 
-MONAI's ``NibabelWriter`` sets both qform and sform to code 1 and recomputes them, and its ``PILWriter`` knows no
-folders; here the source's own header and file names are kept.
+MONAI's ``NibabelWriter`` sets both qform and sform to code 1 and recomputes them, and its ``PILWriter`` knows
+no folders; here the source's own header and file names are kept.
 """
 
 from __future__ import annotations
@@ -67,10 +67,9 @@ def write_mask_like(
 def _value_table(mask: np.ndarray, label_values: Mapping[int, int] | None) -> np.ndarray:
     """Return (256,) uint8: the value to write for each class index, checked for the classes in the mask."""
     present = {int(index) for index in _classes(mask)}
-    if label_values is None:
-        values = {index: index for index in present}
-    else:  # keys from a JSON config are strings
-        values = {0: 0} | {int(index): int(value) for index, value in label_values.items()}
+    values = {0: 0} | (
+        {index: index for index in present} if label_values is None else _integers(label_values)
+    )
     missing = sorted(present - set(values))
     if missing:
         raise InputError(
@@ -84,6 +83,15 @@ def _value_table(mask: np.ndarray, label_values: Mapping[int, int] | None) -> np
     table = np.zeros(256, dtype=np.uint8)
     table[list(values)] = list(values.values())
     return table
+
+
+def _integers(label_values: Mapping) -> dict[int, int]:
+    try:  # keys from a JSON config are strings
+        return {int(index): int(value) for index, value in label_values.items()}
+    except ValueError as error:
+        raise InputError(
+            f"label_values {dict(label_values)} is not numbers to numbers", remedy='e.g. {"1": 255, "2": 191}'
+        ) from error
 
 
 def _classes(mask: np.ndarray) -> set[int]:

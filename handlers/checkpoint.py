@@ -78,9 +78,16 @@ class CheckpointHandler:
         self._trainer = engine
         engine.state.best_validation_metric = math.nan
         engine.state.best_validation_epoch = 0
+        engine.add_event_handler(Events.EPOCH_STARTED, self._epoch_started)
         attach_last(engine, Events.EPOCH_COMPLETED, self._epoch_completed)
         if self.evaluator is not None:
             self.evaluator.add_event_handler(Events.COMPLETED, self._validated)
+
+    def _epoch_started(self, engine: Engine) -> None:
+        """Forget a best epoch whose network is not here: a run was resumed into another folder."""
+        if engine.state.best_validation_epoch and idist.get_rank() == 0 and not self.model_path.is_file():
+            _logger.warning("no %s: the best epoch is looked for anew", self.model_path)
+            engine.state.best_validation_metric, engine.state.best_validation_epoch = math.nan, 0
 
     def _validated(self, evaluator: Engine) -> None:
         state, value = self._trainer.state, self._key_value(evaluator)

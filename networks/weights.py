@@ -94,7 +94,7 @@ def read_state_dict(path: str | PathLike[str], *, key: str | None = None) -> dic
     if key is None and isinstance(content, Mapping):
         key = next((name for name in _CONTAINERS if isinstance(content.get(name), Mapping)), None)
     state = content if key is None else content[key]
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(_is_weight(*item) for item in state.items()):
         raise InputError(
             f"is not a network's weights: it holds {_describe(state)}",
             path=path,
@@ -149,6 +149,10 @@ def _read(path: str | PathLike[str]) -> object:
             path=path,
             remedy="Get it again from a source you trust, written by torch.save(network.state_dict(), path).",
         ) from error
+
+
+def _is_weight(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor)
 
 
 def _describe(content: object) -> str:

@@ -87,7 +87,7 @@ def draw_animation(
     )
     window, palette = robust_window(image), make_palette(colors, alpha)
     frames = []
-    for index in np.unique(np.linspace(0, depth - 1, min(depth, max_frames)).round().astype(int)):
+    for index in np.linspace(0, depth - 1, min(depth, max_frames)).round().astype(int):
         gray = to_gray(image[..., index], window)
         masks = [None, *(volume[..., index] for _, volume in columns)]
         panels = [draw_panel(gray, one, strip.size, class_colors=colors, alpha=alpha) for one in masks]

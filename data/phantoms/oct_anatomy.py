@@ -15,23 +15,23 @@ from .oct_fields import BREADTH_MM, WIDTH_MM, Grid, Waves, smoothstep
 
 # name: (level in dB, attenuation in dB per mm), from the inner limiting membrane down
 LAYERS: dict[str, tuple[float, float]] = {
-    "RNFL": (21.0, 18.0),
-    "GCL": (15.0, 8.0),
-    "IPL": (17.5, 8.0),
-    "INL": (11.5, 6.0),
-    "OPL": (16.5, 8.0),
-    "ONL": (9.0, 5.0),
-    "ELM": (14.0, 5.0),
-    "IS": (10.0, 5.0),
-    "EZ": (23.0, 20.0),
-    "OS": (14.0, 10.0),
+    "RNFL": (23.0, 18.0),
+    "GCL": (17.0, 8.0),
+    "IPL": (20.0, 8.0),
+    "INL": (13.0, 6.0),
+    "OPL": (19.0, 8.0),
+    "ONL": (10.5, 5.0),
+    "ELM": (16.0, 5.0),
+    "IS": (11.5, 5.0),
+    "EZ": (27.0, 20.0),
+    "OS": (16.0, 10.0),
     "SRF": (-2.0, 0.0),  # subretinal fluid: 0 mm thick in the healthy eye
-    "RPE": (29.0, 130.0),
-    "drusen": (18.0, 20.0),
+    "RPE": (34.0, 130.0),
+    "drusen": (21.0, 20.0),
     "PED": (1.0, 0.0),  # fluid below a detached pigment epithelium
-    "choriocapillaris": (25.0, 40.0),  # its top is Bruch's membrane
-    "choroid": (22.5, 25.0),
-    "sclera": (17.0, 45.0),
+    "choriocapillaris": (28.0, 40.0),  # its top is Bruch's membrane
+    "choroid": (25.0, 30.0),
+    "sclera": (18.0, 40.0),
 }
 RETINA = tuple(LAYERS)[: tuple(LAYERS).index("SRF")]  # the neurosensory retina, what edema swells
 _BELOW = ("choriocapillaris", "choroid", "sclera")

@@ -72,7 +72,6 @@ def add_lesions(retina: Retina, rng: np.random.Generator, kinds: Collection[str]
         rng: source of all randomness.
         kinds: which of "REA", "SRF", "PED".
     """
-    grid = retina.grid
     streams = rng.spawn(5)  # one per kind, so that leaving one kind out does not move the others
     centre = (retina.fovea[0] + rng.normal(0, 0.35), retina.fovea[1] + rng.normal(0, 0.45))
     srf = _srf(retina, streams[0], centre) if "SRF" in kinds else []
@@ -85,9 +84,18 @@ def add_lesions(retina: Retina, rng: np.random.Generator, kinds: Collection[str]
         droplets = _cysts(retina, streams[3], depth)
     _drusen(retina, streams[4])
     droplets += _foci(retina, streams[4], rea)
-    masks = [retina.thickness[name] > 0 for name in ("SRF", "PED")]
-    assert grid.shape[1:] == rea.shape[::-1]
-    return Lesions(rea, masks[0], masks[1], droplets)
+    _absorb(retina)
+    return Lesions(rea, retina.thickness["SRF"] > 0, retina.thickness["PED"] > 0, droplets)
+
+
+def _absorb(retina: Retina) -> None:
+    """Let the outer nuclear layer give way above bumps, so that the inner surface stays smooth."""
+    bump = 0.75 * retina.thickness["PED"] + 0.85 * retina.thickness["drusen"]
+    sunk = np.minimum(bump, 0.65 * retina.thickness["SRF"])  # a dome stands in the fluid before it lifts the retina
+    retina.thickness["SRF"] -= sunk.astype(np.float32)
+    bump = bump - sunk
+    room = 0.6 * retina.thickness["ONL"]
+    retina.thickness["ONL"] -= (room * np.tanh(bump / np.maximum(room, 1e-3))).astype(np.float32)
 
 
 def _blob(rng: np.random.Generator, retina: Retina, centre: tuple[float, float], size: float, flat: float) -> Blob:
@@ -102,12 +110,12 @@ def _srf(retina: Retina, rng: np.random.Generator, centre: tuple[float, float]) 
     grid = retina.grid
     blobs = []
     for k in range(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])):
-        size = np.exp(rng.normal(np.log(1.15 if k == 0 else 0.5), 0.30))
+        size = np.exp(rng.normal(np.log(1.35 if k == 0 else 0.5), 0.30))
         where = (centre[0] + rng.normal(0, 0.25 + 0.5 * k), centre[1] + rng.normal(0, 0.25 + 0.6 * k))
-        blob = _blob(rng, retina, where, float(size), rng.uniform(0.7, 1.1))
+        blob = _blob(rng, retina, where, float(size), rng.uniform(0.55, 0.9))
         inside = np.clip(1 - blob.radius(grid.y, grid.x) ** 2, 0, 1)
-        top = max(0.11, 0.13 * size * np.exp(rng.normal(0, 0.35)))
-        lens = np.minimum(top, 0.36) * inside**0.75
+        top = max(0.13, 0.16 * size * np.exp(rng.normal(0, 0.35)))
+        lens = np.minimum(top, 0.40) * inside**0.75
         retina.thickness["SRF"] = np.maximum(retina.thickness["SRF"], lens.astype(np.float32))
         blobs.append(blob)
     wet = smoothstep(retina.thickness["SRF"], 0.0, 0.05)
@@ -115,7 +123,9 @@ def _srf(retina: Retina, rng: np.random.Generator, centre: tuple[float, float]) 
     retina.level["EZ"] -= wet * rng.uniform(1.0, 6.0)
     retina.level["OS"] += wet * rng.uniform(-1.0, 4.0)
     shaggy = 1 + 0.5 * Waves(rng, (0.15, 0.5)).en_face(grid.y, grid.x)
-    retina.thickness["OS"] += np.float32(0.012) * wet * np.clip(shaggy, 0, 2)
+    hanging = np.float32(0.014) * wet * np.clip(shaggy, 0, 2)  # photoreceptors grow down into the fluid
+    retina.thickness["OS"] += hanging
+    retina.thickness["SRF"] -= np.minimum(hanging, 0.5 * retina.thickness["SRF"])
     return blobs
 
 
@@ -125,7 +135,7 @@ def _ped(retina: Retina, rng: np.random.Generator, centre: tuple[float, float]) 
     for k in range(rng.choice([1, 2], p=[0.8, 0.2])):
         size = np.exp(rng.normal(np.log(0.48 if k == 0 else 0.3), 0.25))
         where = (centre[0] + rng.normal(0, 0.6), centre[1] + rng.normal(0, 0.8))
-        blob = _blob(rng, retina, where, float(size), rng.uniform(0.55, 0.8))
+        blob = _blob(rng, retina, where, float(size), rng.uniform(0.4, 0.6))
         inside = np.clip(1 - blob.radius(grid.y, grid.x) ** 2, 0, 1)
         top = np.clip(0.11 * np.exp(rng.normal(0, 0.3)), 0.08, 0.22)
         retina.thickness["PED"] = np.maximum(retina.thickness["PED"], (top * inside**0.6).astype(np.float32))
@@ -143,9 +153,9 @@ def _rea_depth(
     grid = retina.grid
     depth = np.full(retina.bruch.shape, -np.inf, np.float32)
     for k in range(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15])):
-        size = float(np.exp(rng.normal(np.log(1.7 if k == 0 else 0.8), 0.3)))
+        size = float(np.exp(rng.normal(np.log(1.75 if k == 0 else 0.8), 0.3)))
         where = (centre[0] + rng.normal(0, 0.2 + 0.7 * k), centre[1] + rng.normal(0, 0.2 + 0.9 * k))
-        blob = _blob(rng, retina, where, size, rng.uniform(0.7, 1.05))
+        blob = _blob(rng, retina, where, size, rng.uniform(0.45, 0.8))
         depth = np.maximum(depth, 1 - blob.radius(grid.y, grid.x) ** 2)
     for blobs, grow in ((srf, 1.25), (ped, 1.6)):  # fluid occurs where there is edema: take it in with a margin
         for blob in blobs:
@@ -156,8 +166,8 @@ def _rea_depth(
 def _swell(retina: Retina, rng: np.random.Generator, depth: np.ndarray) -> None:
     """Thicken and darken the layers where ``depth`` says; the drawn border lies where swelling can be seen."""
     grid = retina.grid
-    ramp = smoothstep(depth, -0.14, 0.30)
-    shape = ramp * (0.55 + 0.45 * np.clip(depth, 0, 1)) * (1 + 0.15 * Waves(rng, (0.5, 2.0)).en_face(grid.y, grid.x))
+    ramp = smoothstep(depth, -0.25, 0.50)
+    shape = ramp * (0.55 + 0.45 * np.clip(depth, 0, 1)) * (1 + 0.12 * Waves(rng, (0.9, 2.5)).en_face(grid.y, grid.x))
     swelling = np.clip(np.exp(rng.normal(np.log(0.15), 0.35)), 0.08, 0.32) * shape
     for name, share in _SWELLING.items():
         retina.thickness[name] += (share * swelling).astype(np.float32)
@@ -170,11 +180,11 @@ def _swell(retina: Retina, rng: np.random.Generator, depth: np.ndarray) -> None:
 def _cysts(retina: Retina, rng: np.random.Generator, depth: np.ndarray) -> list[Droplet]:
     grid = retina.grid
     cysts = []
-    for y, x in _places(rng, depth > 0.25, grid, rng.poisson(rng.choice([3.0, 20.0, 45.0]))):
+    for y, x in _places(rng, depth > 0.25, grid, rng.poisson(rng.choice([4.0, 25.0, 60.0]))):
         inner = rng.random() < 0.4
         r = float(np.clip(np.exp(rng.normal(np.log(0.11), 0.5)), 0.04, 0.32))
         height = rng.uniform(0.5, 1.0) * min(1.0, r / 0.09)
-        cysts.append(Droplet("INL" if inner else "ONL", y, x, r, height, rng.uniform(0.4, 0.6), -rng.uniform(7, 13)))
+        cysts.append(Droplet("INL" if inner else "ONL", y, x, r, height, rng.uniform(0.4, 0.6), -rng.uniform(9, 16)))
     return cysts
 
 

@@ -43,7 +43,7 @@ def draw_vessels(retina: Retina, rng: np.random.Generator) -> Vessels:
     # a vessel thinner than a pixel still darkens it
     reach = np.maximum(radius, 0.6 * grid.column_mm)
     chord = np.sqrt(np.clip(1 - (distance / reach) ** 2, 0, None))
-    shadow = rng.uniform(90.0, 150.0) * np.minimum(radius, 0.08) * chord
+    shadow = rng.uniform(130.0, 220.0) * np.minimum(radius, 0.08) * chord
     maps = (radius * chord, radius, shadow)
     return Vessels(*(m.astype(np.float32) for m in maps))
 

@@ -102,6 +102,15 @@ def test_a_better_epoch_still_wins(engines, tmp_path):
     assert run.trainer.state.best_validation_epoch == 3
 
 
+def test_into_another_folder_the_best_is_looked_for_anew(engines, tmp_path, caplog):
+    Training(engines, tmp_path, epochs=2, values=[0.3, 0.9])()
+    (tmp_path / "model.pt").unlink()  # as if last.pt alone were taken along
+    run = Training(engines, tmp_path, epochs=4, values=[0.6, 0.5], resume=True)()
+    assert (tmp_path / "model.pt").is_file()
+    assert (run.trainer.state.best_validation_epoch, run.trainer.state.best_validation_metric) == (3, 0.6)
+    assert "model.pt: the best epoch is looked for anew" in caplog.text
+
+
 def test_no_best_so_far(engines, tmp_path):
     Training(engines, tmp_path, epochs=1, values=[math.nan])()
     run = Training(engines, tmp_path, epochs=2, values=[0.1], resume=True)

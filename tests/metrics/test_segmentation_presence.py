@@ -148,11 +148,9 @@ def test_class_names_must_be_different(names):
 
 
 def test_a_bad_label_is_named(metrics):
-    with pytest.raises(
-        InputError, match="^/scans/v.nii\nthe label holds the values 128\nMap its grey values"
-    ):
+    with pytest.raises(InputError, match=r"^/scans/v\.nii\nthe label holds the values 128\nMap its"):
         metrics.update(PREDICTION_A, LABEL_A.where(LABEL_A != 2, 128), name="/scans/v.nii")
-    with pytest.raises(InputError, match="^the label holds"):
+    with pytest.raises(InputError, match=r"^the label holds"):
         metrics.update(PREDICTION_A, LABEL_A.where(LABEL_A != 2, 128))
 
 

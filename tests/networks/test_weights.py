@@ -134,6 +134,7 @@ def test_not_a_file_of_weights(tmp_path: Path, write) -> None:
         ([1, 2], "is not a network's weights: it holds one list"),
         ({"epoch": 3, "loss": 0.5}, "is not a network's weights: it holds epoch, loss\n"),
         ({str(n): n for n in range(7)}, "it holds 0, 1, 2, 3, 4 and 2 more"),
+        ({0: torch.zeros(3)}, "is not a network's weights: it holds 0\n"),
         ({"network": {"epoch": 3}}, "is not a network's weights: it holds epoch\n"),
     ],
 )

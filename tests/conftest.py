@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from .helpers import OCT, ROOT, workflow, write_contest
+
+torch.set_num_threads(
+    1
+)  # tests run side by side; threads that wait for each other's cores are slower than one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def contest_dir(tmp_path_factory) -> Path:
+    """A tiny data set in the contest's layout; read only."""
+    return write_contest(tmp_path_factory.mktemp("contest"))
+
+
+@pytest.fixture(scope="session")
+def trained(contest_dir, tmp_path_factory) -> Path:
+    """The output folder of oct_edema trained for two epochs on it; read only."""
+    output = tmp_path_factory.mktemp("trained")
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        workflow(
+            OCT / "train.json", dataset_dir=str(contest_dir), output_dir=str(output), epochs=2, batch_size=4
+        ).run()
+    finally:
+        os.chdir(here)
+    return output
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real scans; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("TOMOBUNDLES_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real scans in {folder} (set TOMOBUNDLES_REAL_DATA)")
+    return folder

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small data on disk for tests, and runs of the bundles on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from monai.bundle import ConfigWorkflow
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+OCT = Path("bundles/oct_edema/configs")
+SECTIONS = {"Edema_trainingset": 4, "Edema_validationset": 2, "Edema_testset": 1}
+
+
+def write_slices(folder: Path, volume: np.ndarray, *, suffix: str = ".bmp", first: int = 1) -> Path:
+    """Write (D, H, W) as <first>.bmp, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, pixels in enumerate(volume):
+        Image.fromarray(pixels).save(folder / f"{first + index}{suffix}")
+    return folder
+
+
+def write_contest(root: Path, *, shape: tuple[int, int, int] = (4, 32, 24)) -> Path:
+    """Write volumes (D, H, W) with bright REA, dark SRF and a PED patch in the contest's layout."""
+    rng = np.random.default_rng(0)
+    patient = 0
+    for section, count in SECTIONS.items():
+        for _ in range(count):
+            patient += 1
+            label = np.zeros(shape, np.uint8)
+            label[1:3, 4:14, 3:12], label[1:4, 16:22, 4:16], label[2, 26:30, 2:8] = 255, 191, 128
+            image = 60 + 60.0 * (label == 255) - 40.0 * (label == 191) + 120.0 * (label == 128)
+            image = np.clip(image + rng.normal(0, 8, shape), 0, 255).astype(np.uint8)
+            write_slices(root / section / "original_images" / f"P{patient}_a.img", image)
+            write_slices(root / section / "label_images" / f"P{patient}_a_labelMark", label)
+    return root
+
+
+def workflow(*files: str | Path, kind: str = "train", **overrides: object) -> ConfigWorkflow:
+    """A bundle's workflow, ready to run in this process."""
+    made = ConfigWorkflow(
+        config_file=[str(file) for file in files],
+        meta_file=None,
+        logging_file=False,
+        workflow_type=kind,
+        **overrides,
+    )
+    made.initialize()
+    return made
+
+
+def bundle_run(
+    run_id: str,
+    *,
+    config_file: object,
+    cwd: Path = ROOT,
+    env: dict[str, str] | None = None,
+    **overrides: object,
+) -> subprocess.CompletedProcess[str]:
+    """``python -m monai.bundle run`` as a user types it."""
+    command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", str(config_file)]
+    for name, value in overrides.items():
+        command += [f"--{name}", str(value)]
+    return subprocess.run(
+        command, cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, check=False
+    )
