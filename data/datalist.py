@@ -70,6 +70,7 @@ def load_datalist(
     root = Path(dataset_dir)
     if sample is not None and sample_dir is not None and root == Path(sample_dir):
         make_sample(sample, root)
+    root = root.absolute()
     if not root.is_dir():
         raise InputError(
             "dataset_dir is not a folder", path=root, remedy="check the path given as --dataset_dir"

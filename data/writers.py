@@ -12,7 +12,7 @@ import numpy as np
 
 from ..utils import InputError
 from ..visualize import count_pixels, draw_animation, draw_contact_sheet, draw_overlays, draw_presence_strip
-from ..visualize.checks import check_presence, check_volumes
+from ..visualize.checks import IGNORE_LABEL, check_presence, check_volumes
 from .writers_contest import write_contest_submission, zip_submission
 from .writers_masks import write_mask_like
 from .writers_names import LABEL_SUFFIX, volume_name
@@ -88,7 +88,7 @@ def write_results(
         forms: which results, of ``FORMS``: "mask" (the input's own form), "csv" (a row a slice, and a row for
             the volume), "overlays" (a PNG a slice), "animation" (GIF), "contact_sheet" (PNG),
             "presence_strip" (PNG; nothing without presence), "contest" (two .npy for the contest's scoring).
-        reference: (H, W, D) class indices of the ground truth, for the pictures.
+        reference: (H, W, D) class indices of the ground truth, for the pictures; 255 where it is not annotated.
         name: name of the results; None derives it from ``source``.
         axes: order of a .npy's or NIfTI's stored axes, as given to :func:`read_volume`.
 
@@ -101,10 +101,12 @@ def write_results(
     unknown = [form for form in forms if form not in FORMS]
     if unknown:
         raise InputError(f"unknown form of results {unknown[0]!r}", remedy=f"known are {', '.join(FORMS)}")
-    masks = [one for one in (mask, reference) if one is not None]
-    check_volumes(image, *masks)
-    for one in masks:  # refuses classes without a name before anything is written
-        count_pixels(one, len(class_names))
+    check_volumes(image, *(one for one in (mask, reference) if one is not None))
+    # Counting refuses classes without a name before anything is written.
+    if mask is not None:
+        count_pixels(mask, len(class_names))
+    if reference is not None:
+        count_pixels(reference, len(class_names), ignore_label=IGNORE_LABEL)
     if presence is not None:
         check_presence(presence, len(class_names), image.shape[-1])
     name = volume_name(source) if name is None else name
@@ -112,8 +114,6 @@ def write_results(
     results = _Results(
         source, image, mask, presence, class_names, folder, name, label_values, spacing_mm, reference, axes
     )
-    if mask is None:
-        forms = [form for form in forms if form not in _NEED_MASK]
     written = [form for form in forms if mask is not None or form in _WITHOUT_MASK]
     return [path for form in written for path in FORMS[form](results)]
 
@@ -155,7 +155,9 @@ def _presence_strip(results: _Results) -> list[Path]:
     if results.presence is None:
         return []
     names = results.class_names
-    reference = None if results.reference is None else count_pixels(results.reference, len(names)) > 0
+    reference = None
+    if results.reference is not None:
+        reference = count_pixels(results.reference, len(names), ignore_label=IGNORE_LABEL) > 0
     path = results.path("_presence.png")
     return [draw_presence_strip(path, results.presence, class_names=names, reference=reference)]
 
@@ -174,4 +176,3 @@ FORMS: dict[str, Callable[[_Results], list[Path]]] = {
     "presence_strip": _presence_strip,
     "contest": _contest,
 }
-_NEED_MASK = ("mask", "overlays", "animation", "contact_sheet", "contest")

@@ -123,16 +123,6 @@ def write_volume_csv(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) ->
     return _write(path, rows)
 
 
-def _areas(mask: np.ndarray | None, presence: np.ndarray | None, num_classes: int) -> np.ndarray | None:
-    """Pixels of each class in each slice (K, D), None without a mask; checks what is there."""
-    if mask is None and presence is None:
-        raise InputError("neither a mask nor presence probabilities to list")
-    areas = None if mask is None else count_pixels(mask, num_classes)
-    if presence is not None:
-        check_presence(presence, num_classes, presence.shape[-1] if areas is None else areas.shape[1])
-    return areas
-
-
 def _write(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")

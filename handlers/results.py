@@ -117,16 +117,22 @@ def stored_values(label_values: Mapping[str | int, int]) -> dict[int, int]:
 
 
 def distinct_names(paths: Sequence[str]) -> dict[str, str]:
-    """Name each volume by its file; where names repeat, parent folders are put in front until they differ."""
+    """Name each volume by its file; where names repeat, parent folders are put in front until they differ.
+
+    Volumes of one folder that differ in their ending alone keep it.
+    """
     names = {path: volume_name(path) for path in paths}
-    depth = 1
-    while (repeated := [name for name, count in Counter(names.values()).items() if count > 1]) and depth < 32:
-        for path, name in names.items():
+    for depth in range(1, max((len(Path(path).parts) for path in paths), default=1)):
+        for path in _repeated(names):
             parents = Path(path).parts[:-1]
-            if name in repeated and depth <= len(parents):
-                names[path] = f"{parents[-depth]}_{name}"
-        depth += 1
-    return names
+            if depth <= len(parents):
+                names[path] = f"{parents[-depth].strip('/')}_{names[path]}"
+    return names | {path: Path(path).name for path in _repeated(names)}
+
+
+def _repeated(names: Mapping[str, str]) -> list[str]:
+    counts = Counter(names.values())
+    return [path for path, name in names.items() if counts[name] > 1]
 
 
 def _volume(volume: torch.Tensor) -> np.ndarray:

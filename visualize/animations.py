@@ -57,7 +57,7 @@ def draw_animation(
         image: (H, W, D) gray values of any real type, windowed once.
         mask: (H, W, D) predicted class indices.
         class_names: names of classes 1..K, for the legend.
-        reference: (H, W, D) class indices of the ground truth.
+        reference: (H, W, D) class indices of the ground truth; 255 (not annotated) is drawn as background.
         others: title -> (H, W, D) class indices of more variants.
         title: title of the prediction's panel.
         class_colors: RGB of classes 1..K; None takes the colour-blind-safe ``CLASS_COLORS``.

@@ -8,6 +8,15 @@ import numpy as np
 from ..utils import InputError
 
 
+IGNORE_LABEL = 255  # of pixels that a reference leaves open; drawn like background
+
+
+def without_ignored(mask: np.ndarray) -> np.ndarray:
+    """Return the mask with ``IGNORE_LABEL`` replaced by background; the mask itself where there is none."""
+    ignored = mask == IGNORE_LABEL
+    return np.where(ignored, 0, mask) if ignored.any() else mask
+
+
 def check_volumes(image: np.ndarray, *masks: np.ndarray) -> None:
     """Check that the image is a volume and that each mask holds class indices on its grid.
 

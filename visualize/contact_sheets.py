@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..utils import InputError, atomic_path
-from .checks import check_volumes
+from .checks import IGNORE_LABEL, check_volumes
 from .colors import ALPHA, Color
 from .panels import (
     GAP,
@@ -48,7 +48,8 @@ def draw_contact_sheet(
     Args:
         path: PNG file to write.
         image: (H, W, D) gray values of any real type.
-        columns: title -> (H, W, D) class indices, drawn from left to right after the image.
+        columns: title -> (H, W, D) class indices, drawn from left to right after the image; 255 (not
+            annotated) is drawn as background.
         slices: 0-based slices to show; None takes the ``num_slices`` that show most, judged by the first mask
             (put the reference first) and spread over the depth.
         class_names: names of classes 1..K, for the legend.
@@ -68,7 +69,9 @@ def draw_contact_sheet(
     if not columns:
         raise InputError("a contact sheet needs at least one mask", path=path)
     if slices is None:
-        slices = choose_slices(count_pixels(next(iter(columns.values())), len(class_names)), num_slices)
+        first = next(iter(columns.values()))
+        counts = count_pixels(first, len(class_names), ignore_label=IGNORE_LABEL)
+        slices = choose_slices(counts, num_slices)
     if not slices or not all(0 <= index < image.shape[-1] for index in slices):
         raise InputError(f"slices {list(slices)} where 0 to {image.shape[-1] - 1} are possible", path=path)
     size = PanelSize.fit(*image.shape[:2], longest=panel_pixels)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ..utils import InputError
-from .checks import check_volumes
+from .checks import check_volumes, without_ignored
 from .colors import ALPHA, Color, colors_for
 from .folders import atomic_folder
 from .windows import robust_window, to_gray
@@ -33,7 +33,7 @@ def overlay(
 
     Args:
         slice_gray: (H, W) uint8.
-        mask: (H, W) class indices, 0 background, 1..K foreground.
+        mask: (H, W) class indices, 0 background, 1..K foreground; 255 (not annotated) is drawn as background.
         class_colors: RGB 0-255 of classes 1..K; None takes the colour-blind-safe ``CLASS_COLORS``.
         alpha: opacity of the tint, 0 (outline only) to 1.
         contour: draw each class's outermost pixels in full colour.
@@ -46,6 +46,7 @@ def overlay(
             range, or a class has no colour.
     """
     _check_slice(slice_gray, mask, alpha)
+    mask = without_ignored(mask)
     colors = colors_for(int(mask.max(initial=0)), class_colors)
     drawn = _tint_table(colors, alpha)[slice_gray, mask]
     if contour and colors:

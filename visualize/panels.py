@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .checks import without_ignored
 from .colors import ALPHA, Color, colors_for
 from .overlays import overlay
 
@@ -78,12 +79,13 @@ def resize_mask(mask: np.ndarray, size: PanelSize) -> np.ndarray:
     panel pixel that it covers most, so that a slice with a finding never looks empty.
 
     Args:
-        mask: (H, W) class indices.
+        mask: (H, W) class indices; 255 (not annotated) becomes background.
         size: the panel's size.
 
     Returns:
         (size.height, size.width) uint8 class indices.
     """
+    mask = without_ignored(mask)
     target = (size.width, size.height)
     if size.height >= mask.shape[0] and size.width >= mask.shape[1]:
         return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(target, Image.Resampling.NEAREST))

@@ -8,12 +8,13 @@ import numpy as np
 from ..utils import InputError
 
 
-def count_pixels(mask: np.ndarray, num_classes: int) -> np.ndarray:
+def count_pixels(mask: np.ndarray, num_classes: int, *, ignore_label: int | None = None) -> np.ndarray:
     """Count the pixels of each foreground class in each slice.
 
     Args:
         mask: (H, W, D) class indices, 0 background, 1..K foreground.
         num_classes: number K of foreground classes.
+        ignore_label: label of pixels that belong to no class, or None.
 
     Returns:
         (K, D) int64 counts; row k belongs to class k + 1.
@@ -24,6 +25,8 @@ def count_pixels(mask: np.ndarray, num_classes: int) -> np.ndarray:
     counts = np.zeros((num_classes, mask.shape[-1]), dtype=np.int64)
     for index in range(mask.shape[-1]):
         pixels = mask[..., index].ravel().astype(np.intp, copy=False)
+        if ignore_label is not None:
+            pixels = pixels[pixels != ignore_label]
         if pixels.min(initial=0) < 0:
             raise InputError(
                 f"mask holds class {pixels.min()} in slice {index + 1}",

@@ -119,7 +119,7 @@ def _srf(retina: Retina, rng: np.random.Generator, centre: tuple[float, float]) 
         retina.thickness["SRF"] = np.maximum(retina.thickness["SRF"], lens.astype(np.float32))
         blobs.append(blob)
     wet = smoothstep(retina.thickness["SRF"], 0.0, 0.05)
-    retina.level["SRF"] += np.float32(rng.uniform(-2.0, 6.0))  # clear to turbid
+    retina.level["SRF"] += np.float32(rng.uniform(-2.0, 8.0))  # clear to turbid
     retina.level["EZ"] -= wet * rng.uniform(1.0, 6.0)
     retina.level["OS"] += wet * rng.uniform(-1.0, 4.0)
     shaggy = 1 + 0.5 * Waves(rng, (0.15, 0.5)).en_face(grid.y, grid.x)

@@ -32,6 +32,12 @@ def test_contest_layout_pairs_by_name_and_knows_patients(contest):
     assert data["test"] == []
 
 
+def test_a_relative_folder_is_the_same(contest, monkeypatch):
+    monkeypatch.chdir(contest.parent)
+    assert _load(contest.name) == _load(contest)
+    assert find_volumes(dataset_dir=contest.name, layout=LAYOUT, section="validation")
+
+
 def test_without_a_validation_set_patients_are_split(contest):
     shutil.rmtree(contest / "Edema_validationset")
     data = _load(contest, validation_fraction=0.5, seed=3)

@@ -68,6 +68,16 @@ def test_a_network_that_only_detects(results):
     assert [path.name for path in paths] == ["eye_presence.csv", "eye_volume.csv", "eye_presence.png"]
 
 
+def test_reference_with_pixels_without_annotation(results):
+    reference = np.where(results["mask"] == 0, 255, results["mask"]).astype(np.uint8)
+    forms = ["animation", "contact_sheet", "presence_strip"]
+    pictures = [
+        [path.read_bytes() for path in write_results(**results, reference=one, forms=forms)]
+        for one in (results["mask"], reference)
+    ]
+    assert pictures[0] == pictures[1]
+
+
 def test_neither_mask_nor_presence(results):
     with pytest.raises(InputError, match="neither presence nor mask"):
         write_results(**results | {"mask": None, "presence": None})

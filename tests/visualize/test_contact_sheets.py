@@ -42,6 +42,16 @@ def test_default_slices_are_those_with_findings(tmp_path, volume):
     np.testing.assert_array_equal(chosen, given)
 
 
+def test_reference_with_pixels_without_annotation(tmp_path, volume):
+    image, mask = volume
+    options = {"class_names": NAMES, "panel_pixels": 100, "num_slices": 2}
+    whole = read(draw_contact_sheet(tmp_path / "1.png", image, {"Truth": mask}, **options))
+    partly = np.where(mask == 0, 255, mask).astype(np.uint8)
+    np.testing.assert_array_equal(
+        read(draw_contact_sheet(tmp_path / "2.png", image, {"Truth": partly}, **options)), whole
+    )
+
+
 def test_first_column_is_the_bare_image(tmp_path, volume):
     image, mask = volume
     red = [(250, 0, 0), (0, 250, 0)]

@@ -53,6 +53,12 @@ def test_default_colors_do_not_depend_on_the_classes_present():
     assert all(tuple(color) == CLASS_COLORS[1] for color in drawn)
 
 
+def test_pixels_without_annotation_are_bare():
+    gray = np.array([[10, 20, 30]], np.uint8)
+    drawn = overlay(gray, np.array([[255, 1, 255]], np.uint8), class_colors=[RED])
+    assert drawn.tolist() == [[[10, 10, 10], [255, 0, 0], [30, 30, 30]]]
+
+
 def test_edges_by_hand():
     mask = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 2, 0]])
     # Every pixel beside a 0 or the other class; the picture's border is no edge.
@@ -67,7 +73,7 @@ def test_edges_by_hand():
         (np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 2), int), {}, "do not fit"),
         (np.zeros((2, 2), np.uint8), np.zeros((2, 2), bool), {}, "mask of type bool"),
         (np.zeros((2, 2), np.uint8), np.zeros((2, 2), int), {"alpha": 1.1}, "alpha is 1.1"),
-        (np.zeros((2, 2), np.uint8), np.full((2, 2), 255), {}, "8 colours for 255 classes"),
+        (np.zeros((2, 2), np.uint8), np.full((2, 2), 191), {}, "8 colours for 191 classes"),
     ],
 )
 def test_wrong_slice(gray, mask, options, message):

@@ -40,6 +40,12 @@ def test_mask_shrinks_to_the_class_that_covers_most():
     assert resize_mask(mask, PanelSize(3, 1)).tolist() == [[1, 2, 0]]
 
 
+def test_pixels_without_annotation_become_background():
+    mask = np.array([[255, 255, 1, 1], [255, 0, 1, 255]], np.uint8)
+    assert resize_mask(mask, PanelSize(2, 1)).tolist() == [[0, 1]]
+    assert resize_mask(mask, PanelSize(4, 2)).tolist() == [[0, 0, 1, 1], [0, 0, 1, 0]]
+
+
 def test_a_tiny_class_does_not_vanish():
     mask = np.zeros((40, 40), np.uint8)
     mask[20, 30] = 3  # one of 16 pixels of the panel's pixel (5, 7)

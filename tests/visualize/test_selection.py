@@ -14,6 +14,13 @@ def test_count_pixels(dtype):
     assert count_pixels(mask, 3).tolist() == [[0, 2, 0], [0, 1, 4], [0, 0, 0]]
 
 
+def test_ignored_pixels_belong_to_no_class():
+    mask = np.array([[[255, 1]]], np.uint8)
+    assert count_pixels(mask, 1, ignore_label=255).tolist() == [[0, 1]]
+    with pytest.raises(InputError, match="class 255 in slice 1"):
+        count_pixels(mask, 1)
+
+
 @pytest.mark.parametrize(
     ("value", "message"), [(3, "class 3 in slice 2, but classes end at 2"), (-1, "class -1 in slice 2")]
 )
