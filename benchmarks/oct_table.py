@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The result table of the contest solution on the embedded phantom: every overlay, several seeds.
 
-    python benchmarks/oct_table.py --output_dir bundles/oct_edema/output/table --seeds 1 2 3 --epochs 20
+    python benchmarks/oct_table.py --output_dir bundles/oct_edema/output/table --seeds 1 2 3 --epochs 10
 
 Trains each overlay by the bundle's own commands, takes the best checkpoint on the validation patients, scores
 the held-out test patients, and prints mean and standard deviation over seeds. Finished runs are kept, so an
@@ -54,6 +54,7 @@ def train_and_score(variant: str, seed: int, arguments: argparse.Namespace) -> N
         config_file=config_files(variant),
         epochs=arguments.epochs,
         val_interval=arguments.val_interval,
+        batch_size=arguments.batch_size,
         **shared,
     )
     run_bundle(
@@ -114,7 +115,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch_size", type=int, default=8, help="small, for more steps in few epochs")
     parser.add_argument("--val_interval", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)

@@ -88,7 +88,7 @@ def write_results(
         forms: which results, of ``FORMS``: "mask" (the input's own form), "csv" (a row a slice, and a row for
             the volume), "overlays" (a PNG a slice), "animation" (GIF), "contact_sheet" (PNG),
             "presence_strip" (PNG; nothing without presence), "contest" (two .npy for the contest's scoring).
-        reference: (H, W, D) class indices of the ground truth, for the pictures; 255 where it is not annotated.
+        reference: (H, W, D) class indices of the ground truth, for the pictures; 255 is not annotated.
         name: name of the results; None derives it from ``source``.
         axes: order of a .npy's or NIfTI's stored axes, as given to :func:`read_volume`.
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from ..utils import InputError
 
-
 IGNORE_LABEL = 255  # of pixels that a reference leaves open; drawn like background
 
 

@@ -29,8 +29,8 @@ def retina_volume(
         lesions: the classes that the volume shows.
 
     Returns:
-        image and label, both uint8 (rows, columns, slices), stored slice by slice. Label values: 0 background,
-        1 REA, 2 SRF, 3 PED.
+        image and label, both uint8 (rows, columns, slices), stored slice by slice (a view of a
+        (slices, rows, columns) array). Label values: 0 background, 1 REA, 2 SRF, 3 PED.
 
     Raises:
         InputError: a shape that is too small, a negative seed or an unknown lesion.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The healthy macula: layers with a foveal pit, bent, tilted and jittered as the scanner sees them.
 
-Thicknesses follow the usual description of the macula in OCT: about 0.25 mm at the foveola, 0.35 mm on the rim of
-the pit, 0.28 mm outside, thicker nerve fibres towards the optic disc. Reflectivity is in dB above the noise floor.
+Thicknesses follow the usual description of the macula in OCT: about 0.23 mm at the foveola, 0.33 mm on the
+rim of the pit, 0.28 mm outside, thicker nerve fibres towards the optic disc. Reflectivity is in dB above the
+noise floor.
 """
 
 from __future__ import annotations
@@ -31,9 +32,8 @@ LAYERS: dict[str, tuple[float, float]] = {
     "PED": (1.0, 0.0),  # fluid below a detached pigment epithelium
     "choriocapillaris": (28.0, 40.0),  # its top is Bruch's membrane
     "choroid": (25.0, 30.0),
-    "sclera": (18.0, 40.0),
+    "sclera": (20.0, 40.0),
 }
-RETINA = tuple(LAYERS)[: tuple(LAYERS).index("SRF")]  # the neurosensory retina, what edema swells
 _BELOW = ("choriocapillaris", "choroid", "sclera")
 
 
@@ -58,7 +58,7 @@ class Retina:
     nasal: int
 
     def tops(self) -> dict[str, np.ndarray]:
-        """Depth in mm of the upper border of every layer; ``tops()["RNFL"]`` is the inner limiting membrane."""
+        """Depth in mm of every layer's upper border; ``tops()["RNFL"]`` is the inner limiting membrane."""
         above = [name for name in LAYERS if name not in _BELOW]
         depth, tops = self.bruch, {}
         for name in reversed(above):
@@ -71,7 +71,7 @@ class Retina:
         return {name: tops[name] for name in LAYERS}
 
     def centre(self) -> None:
-        """Move the whole eye in depth as an operator does: all of the retina and some choroid in the image."""
+        """Move the whole eye in depth as an operator does, so that all of the retina is in the image."""
         inner, outer = self.tops()["RNFL"].min(), self.bruch.max()
         self.bruch += np.float32(0.95 - (inner + outer) / 2)
 
@@ -83,8 +83,8 @@ def draw_retina(
 
     Args:
         grid: the pixel grid.
-        patient_rng: draws what both eyes of a patient share (thickness, pit, reflectivity); a generator of the
-            same seed gives the same patient.
+        patient_rng: draws what both eyes of a patient share (thickness, pit, reflectivity); a generator of
+            the same seed gives the same patient.
         eye_rng: draws what every scan has of its own (position of the fovea, tilt, bending, motion).
         nasal: +1 for a right eye, -1 for a left one.
     """
@@ -93,6 +93,7 @@ def draw_retina(
     thickness = _thickness(x, y, patient_rng)
     wobble = Waves(eye_rng, (0.8, 3.0))
     thickness = {name: t * (1 + 0.04 * wobble.en_face(grid.y, grid.x)) for name, t in thickness.items()}
+    thickness["choroid"] *= 1 + 0.15 * Waves(eye_rng, (0.6, 2.5)).en_face(grid.y, grid.x)
     level = _levels(grid, patient_rng, eye_rng)
     return Retina(grid, _bruch(grid, eye_rng), thickness, level, fovea, nasal)
 
@@ -125,10 +126,13 @@ def _thickness(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> dict[s
         "sclera": np.full_like(r, 2.0),  # to the bottom of any image
     }
     whole = rng.normal(1.0, 0.06)
-    return {name: (t * whole * max(0.7, rng.normal(1.0, 0.07))).astype(np.float32) for name, t in maps.items()}
+    own = {name: whole * max(0.7, rng.normal(1.0, 0.07)) for name in maps}
+    return {name: (t * own[name]).astype(np.float32) for name, t in maps.items()}
 
 
-def _levels(grid: Grid, patient_rng: np.random.Generator, eye_rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _levels(
+    grid: Grid, patient_rng: np.random.Generator, eye_rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Reflectivity maps in dB: each patient's layers differ a little, and each scan is brighter or darker."""
     brightness = eye_rng.normal(0.0, 1.3)
     mottle = Waves(eye_rng, (0.5, 2.5)).en_face(grid.y, grid.x)
@@ -139,7 +143,7 @@ def _levels(grid: Grid, patient_rng: np.random.Generator, eye_rng: np.random.Gen
 
 
 def _bruch(grid: Grid, rng: np.random.Generator) -> np.ndarray:
-    """Depth of Bruch's membrane in mm: bowl, tilt, bent edges in some eyes, and motion from slice to slice."""
+    """Depth of Bruch's membrane in mm: bowl, tilt, bent edges in some eyes, motion between slices."""
     y, x = grid.y[:, None] / BREADTH_MM * 2 - 1, grid.x[None, :] / WIDTH_MM * 2 - 1  # -1 .. 1
     depth = rng.uniform(-0.13, 0.02) * x**2 + rng.uniform(-0.10, 0.02) * y**2  # mostly a bowl: edges higher
     depth = depth + rng.uniform(-0.13, 0.13) * x + rng.uniform(-0.05, 0.05) * y

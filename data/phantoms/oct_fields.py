@@ -74,29 +74,34 @@ class Waves:
             directions[:, 0] = 0.0
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         lengths = np.exp(rng.uniform(*np.log(wavelength_mm), size=(count, 1)))
-        self._k = (2 * np.pi * directions / lengths / np.asarray(stretch)).astype(np.float32)  # (count, z x y)
+        wavelengths = lengths * np.asarray(stretch)  # (count, 3) in the order z, x, y
+        self._k = (2 * np.pi * directions / wavelengths).astype(np.float32)
         self._phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
         self._amplitude = np.float32(np.sqrt(2.0 / count))
 
     def en_face(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The field at depth 0 on (len(y), len(x)) positions in mm, float32."""
-        return self._outer(y, x, self._k[:, 2], self._k[:, 1], self._phase)
+        return self._plane(_phases(y, self._k[:, 2]) + self._phase, _phases(x, self._k[:, 1]))
 
     def b_scan(self, z: np.ndarray, x: np.ndarray, y_mm: float) -> np.ndarray:
         """The field of one slice at ``y_mm`` on (len(z), len(x)) positions in mm, float32."""
-        return self._outer(z, x, self._k[:, 0], self._k[:, 1], self._phase + self._k[:, 2] * np.float32(y_mm))
+        phase = self._phase + self._k[:, 2] * np.float32(y_mm)
+        return self._plane(_phases(z, self._k[:, 0]) + phase, _phases(x, self._k[:, 1]))
 
-    def _outer(self, a: np.ndarray, b: np.ndarray, ka: np.ndarray, kb: np.ndarray, phase: np.ndarray) -> np.ndarray:
-        # cos(u + v) = cos u cos v - sin u sin v: two small matrix products instead of a cosine a pixel and wave
-        u = np.asarray(a, np.float32)[:, None] * ka + phase
-        v = np.asarray(b, np.float32)[:, None] * kb
-        return self._amplitude * (np.cos(u) @ np.cos(v).T - np.sin(u) @ np.sin(v).T)
+    def _plane(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        # cos(u + v) = cos u cos v - sin u sin v: one matrix product instead of a cosine per pixel and wave
+        return self._amplitude * (np.hstack([np.cos(u), -np.sin(u)]) @ np.hstack([np.cos(v), np.sin(v)]).T)
 
 
 def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Rise from 0 at ``low`` to 1 at ``high`` with flat ends (cubic)."""
     t = np.clip((values - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
+
+
+def _phases(positions: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Phase of every wave at every position, (positions, waves)."""
+    return np.asarray(positions, np.float32)[:, None] * k
 
 
 def _centres(count: int, length_mm: float) -> np.ndarray:

@@ -51,8 +51,8 @@ class Scanner:
 def speckle(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> np.ndarray:
     """Fully developed speckle: intensity with mean 1, gamma distributed with ``LOOKS`` looks, float32.
 
-    The mean of ``LOOKS`` squared moduli of complex Gaussian fields (Goodman, *Speckle Phenomena in Optics*), each
-    smoothed over the resolution cell.
+    The mean of ``LOOKS`` squared moduli of complex Gaussian fields (Goodman, *Speckle Phenomena in Optics*),
+    each smoothed over the resolution cell.
 
     Args:
         rng: source of randomness.

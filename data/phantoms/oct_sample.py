@@ -17,7 +17,7 @@ from .oct import KINDS, eye_volume
 
 GREY = np.array([0, 255, 191, 128], np.uint8)  # of the classes 0..3 in the contest's label images
 _FOLDERS = ("Edema_trainingset", "Edema_validationset", "Edema_testset")
-# volumes with SRF and PED per volume, from the contest's lists: training, validation, and test taken as validation
+# share of volumes with SRF and with PED in the contest: training, validation (its test labels are not public)
 _SHARES = ((55 / 70, 29 / 70), (8 / 15, 6 / 15), (8 / 15, 6 / 15))
 _NO_LESION = 0.1
 
@@ -43,12 +43,12 @@ def write_oct_sample(
     """Write training, validation and test volumes as the contest laid them out.
 
     ``Edema_{training,validation,test}set/original_images/<name>.img/<k>.bmp`` and
-    ``label_images/<name>_labelMark/<k>.bmp``, k = 1 .. slices, labels in greys 255/191/128; the validation set
-    also has ``groundtruth/<name>_labelMark_volumes.npy``, uint8 (slices, rows, columns), values 0..3, and
-    ``<name>_labelMark_detections.npy``, uint8 (slices, 3), presence of REA, SRF, PED. Unlike the contest's, this
-    test set has labels. Most patients have a right and a left eye; no patient is in two sets.
+    ``label_images/<name>_labelMark/<k>.bmp``, k = 1 .. slices, labels in greys 255/191/128; the validation
+    set also has ``groundtruth/<name>_labelMark_volumes.npy``, uint8 (slices, rows, columns), values 0..3, and
+    ``<name>_labelMark_detections.npy``, uint8 (slices, 3), presence of REA, SRF, PED. Unlike the contest's,
+    this test set has labels. Most patients have a right and a left eye; no patient is in two sets.
 
-    The sample is built in a temporary folder beside ``root`` and renamed at the end: it is whole or not there.
+    The sample is built in a temporary folder beside ``root`` and renamed at the end: whole or not there.
 
     Args:
         root: the folder to make; it may exist if it is empty.
@@ -61,7 +61,7 @@ def write_oct_sample(
     """
     root = Path(root)
     if len(volumes) != 3 or min(volumes) < 1:
-        raise InputError(f"volumes {tuple(volumes)}", remedy="give one or more for training, validation and test")
+        raise InputError(f"volumes={tuple(volumes)}", remedy="give 1 or more for training, validation, test")
     if seed < 0:
         raise InputError(f"seed {seed} of the sample is negative", remedy="give 0 or more")
     _check_free(root)
@@ -80,8 +80,14 @@ def write_oct_sample(
 def plan(seed: int, shape: tuple[int, int, int], volumes: tuple[int, int, int]) -> list[list[Scan]]:
     """Name the patients, eyes and lesions of the three sets.
 
-    Lesions are handed out by count, not by chance, so that small sets have the contest's shares too: one volume
-    in ten has none (the contest's all had REA), the others REA, and SRF and PED as often as in its lists.
+    Lesions are handed out by count, not by chance, so that small sets have the contest's shares too: one
+    volume in ten has none (the contest's all had REA), the others have REA, and SRF and PED are as frequent
+    as in its lists.
+
+    Args:
+        seed: seed of the sample.
+        shape: (rows, columns, slices); a part of the names.
+        volumes: how many for training, validation and test.
     """
     rng = np.random.default_rng([seed, 2])
     numbers = iter(1 + rng.permutation(9998))
@@ -149,4 +155,4 @@ def _write_slices(folder: Path, volume: np.ndarray) -> None:
 
 def _check_free(root: Path) -> None:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError("exists already and is not empty", path=root, remedy="remove it or name another folder")
+        raise InputError("exists already and is not empty", path=root, remedy="remove it or name another")

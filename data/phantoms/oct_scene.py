@@ -17,10 +17,19 @@ from .oct_fields import Waves, smoothstep
 from .oct_lesions import Droplet, Lesions
 from .oct_vessels import Vessels, draw_vessels
 
+Step = tuple[np.ndarray, np.ndarray]  # depth in mm and jump of level below it, each (columns,) or a scalar
+_POCKET_DB = -12.0  # liquid vitreous: nothing but noise
+
 
 @dataclass
 class Vitreous:
-    """Haze above the posterior hyaloid, the clear pocket below it; maps (slices, columns) in mm."""
+    """Haze above the posterior hyaloid and the dark pocket between it and the retina.
+
+    Attributes:
+        gap: depth of the pocket in mm (slices, columns), 0 where the vitreous is attached.
+        haze_db: level above the hyaloid.
+        line_db: level of the hyaloid itself.
+    """
 
     gap: np.ndarray
     haze_db: float
@@ -48,8 +57,9 @@ class Scene:
     def level(self, index: int) -> np.ndarray:
         """Reflectivity of slice ``index`` in dB above the noise floor, (rows, columns) float32."""
         steps = [*self._layer_steps(index), *self._vitreous_steps(index), *self._vessel_steps(index)]
-        steps += self._droplet_steps(index)
-        level = self._sum(steps) + np.float32(self._above())
+        for drop in self.lesions.droplets:
+            steps += self._droplet_steps(drop, index)
+        level = self._sum(steps) + np.float32(self.vitreous.haze_db)  # the level above the first step
         return level - self._attenuation(index) + self._texture(index)
 
     def label(self, index: int) -> np.ndarray:
@@ -62,8 +72,8 @@ class Scene:
         label[(z >= top["PED"]) & (z < top["choriocapillaris"])] = 3
         return label
 
-    def _sum(self, steps: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """Cumulative sum down the columns of steps (depth in mm, jump), each (columns,)."""
+    def _sum(self, steps: list[Step]) -> np.ndarray:
+        """Add up the steps down every column; a step inside a pixel counts by the part that lies below it."""
         rows, columns = self.grid.shape[:2]
         depth = np.stack([np.broadcast_to(d, columns) for d, _ in steps]) / np.float32(self.grid.row_mm)
         jump = np.stack([np.broadcast_to(j, columns) for _, j in steps]).astype(np.float32)
@@ -75,10 +85,7 @@ class Scene:
         canvas += np.bincount((flat + columns).ravel(), below.ravel(), (rows + 2) * columns)
         return np.cumsum(canvas.reshape(rows + 2, columns)[:rows].astype(np.float32), axis=0)
 
-    def _above(self) -> float:
-        return self.vitreous.haze_db
-
-    def _layer_steps(self, index: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _layer_steps(self, index: int) -> list[Step]:
         steps, before = [], np.float32(_POCKET_DB)
         for name in LAYERS:
             after = self.retina.level[name][index]
@@ -86,14 +93,14 @@ class Scene:
             before = after
         return steps
 
-    def _vitreous_steps(self, index: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _vitreous_steps(self, index: int) -> list[Step]:
         ilm, gap = self.tops["RNFL"][index], self.vitreous.gap[index]
         hyaloid = ilm - gap
         line = np.minimum(0.012, gap)
         jump = np.float32(self.vitreous.line_db - self.vitreous.haze_db)
         return [(hyaloid - line, jump), (hyaloid, np.float32(_POCKET_DB) - np.float32(self.vitreous.line_db))]
 
-    def _vessel_steps(self, index: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _vessel_steps(self, index: int) -> list[Step]:
         half, radius = self.vessels.half_chord[index], self.vessels.radius[index]
         middle = self.tops["RNFL"][index] + np.float32(0.012) + radius
         top, bottom = middle - half, middle + half
@@ -105,13 +112,7 @@ class Scene:
             (bottom, 8.0 * seen - self.vessels.shadow_db[index]),
         ]
 
-    def _droplet_steps(self, index: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        steps = []
-        for drop in self.lesions.droplets:
-            steps += self._droplet(drop, index)
-        return steps
-
-    def _droplet(self, drop: Droplet, index: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _droplet_steps(self, drop: Droplet, index: int) -> list[Step]:
         dy = self.grid.y[index] - drop.y
         if abs(dy) >= drop.r:
             return []
@@ -141,13 +142,12 @@ class Scene:
         return 1.0 * self.texture.b_scan(still, x, y) - np.float32(9.0) * dark * choroid
 
 
-_POCKET_DB = -12.0  # liquid vitreous: nothing but noise
-
-
 def _draw_vitreous(retina: Retina, rng: np.random.Generator) -> Vitreous:
     """A detached hyaloid in most eyes: a faint line above the retina, haze above it, a dark pocket below."""
     grid = retina.grid
     height = rng.uniform(0.28, 0.65) + 0.09 * Waves(rng, (3.0, 9.0), count=10).en_face(grid.y, grid.x)
-    gap = retina.tops()["RNFL"] - (retina.bruch - height)  # a smooth sheet that rests on what rises to meet it
+    gap = retina.tops()["RNFL"] - (
+        retina.bruch - height
+    )  # a smooth sheet that rests on what rises to meet it
     gap = np.clip(gap, 0, None) if rng.random() < 0.75 else np.zeros_like(gap)
     return Vitreous(gap.astype(np.float32), haze_db=rng.uniform(-8.0, -1.0), line_db=rng.uniform(3.0, 12.0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Superficial retinal vessels: dark lumens in cross-section and the shadows they throw on all that lies below."""
+"""Superficial retinal vessels: dark lumens in cross-section, and shadows on all that lies below."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ class Vessels:
 def draw_vessels(retina: Retina, rng: np.random.Generator) -> Vessels:
     """Draw the two arcades around the fovea with their branches.
 
-    They come from the optic disc (outside the image), pass above and below the fovea, and send twigs towards it.
-    They run on through neighbouring slices because they are curves in the en-face plane.
+    They come from the optic disc (outside the image), pass above and below the fovea, and send twigs towards
+    it. They run on through neighbouring slices because they are curves in the en-face plane.
+
+    Args:
+        retina: the eye, for its grid, fovea and side.
+        rng: source of all randomness.
     """
     points = np.concatenate([_arcade(retina, rng, side) for side in (-1, 1) for _ in range(2)])
     grid = retina.grid

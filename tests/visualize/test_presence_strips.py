@@ -46,6 +46,20 @@ def test_reference_is_shaded(tmp_path):
     assert shares[2] - shares[0] == pytest.approx(3 * (shares[1] - shares[0]), rel=0.1)
 
 
+def test_shade_stands_at_its_slices(tmp_path):
+    spans = []
+    for positive in (np.full(10, True), np.arange(10) >= 5, np.arange(10) < 2):
+        path = draw_presence_strip(
+            tmp_path / "a.png", np.zeros((1, 10)), class_names=["SRF"], reference=positive[None], dpi=50
+        )
+        row = read(path)[20]  # above the line, which is at 0
+        columns = np.flatnonzero((row[:, 2] - row[:, 0]) > 30)
+        spans.append((columns.min(), columns.max() + 1))
+    (left, right), second_half, first_fifth = spans
+    assert second_half == pytest.approx(((left + right) / 2, right), abs=1.5)
+    assert first_fifth == pytest.approx((left, left + (right - left) / 5), abs=1.5)
+
+
 def test_higher_probabilities_are_drawn_higher(tmp_path):
     heights = []
     for value in (0.1, 0.9):
