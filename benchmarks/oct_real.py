@@ -31,7 +31,6 @@ from oct_table import CONFIGS, run_bundle
 from tomobundles.data import folds_by_patient, read_volume
 from tomobundles.metrics import dice_from_counts, volume_dice_counts
 
-
 DATASETS = {
     "duke": {
         "class_names": ["fluid"],

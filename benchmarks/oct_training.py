@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     start_run(seed=0)
     with tempfile.TemporaryDirectory() as folder:
-        write_oct_sample(Path(folder) / "data", shape=tuple(arguments.shape), volumes=(8, 1, 0))
+        write_oct_sample(Path(folder) / "data", shape=tuple(arguments.shape), volumes=(8, 1, 1))
         config = ConfigParser()
         config.read_config(CONFIG)
         config["dataset_dir"] = f"{folder}/data"

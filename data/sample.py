@@ -9,7 +9,6 @@ from os import PathLike
 from pathlib import Path
 
 from ..utils import InputError
-
 from .phantoms import write_oct_sample
 
 _logger = logging.getLogger("tomobundles")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,12 @@ def bundle_run(
     config_file: object,
     cwd: Path = ROOT,
     env: dict[str, str] | None = None,
+    python_options: Sequence[str] = (),
     **overrides: object,
 ) -> subprocess.CompletedProcess[str]:
     """``python -m monai.bundle run`` as a user types it."""
-    command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", str(config_file)]
+    command = [sys.executable, *python_options, "-m", "monai.bundle", "run", run_id]
+    command += ["--config_file", str(config_file)]
     for name, value in overrides.items():
         command += [f"--{name}", str(value)]
     return subprocess.run(

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from monai.utils import set_determinism
 
+from .. import check_one_release
 from .errors import InputError
 from .memory import keep_freed_memory
 from .overrides import check_overrides, is_bundle_run
@@ -30,7 +31,9 @@ def start_run(*, seed: int | None, keep_memory: bool = True) -> None:
 
     Raises:
         InputError: a mistyped override.
+        ImportError: a second release of this package is in the process.
     """
+    check_one_release()
     if is_bundle_run(sys.argv):
         report_errors()
         check_overrides()

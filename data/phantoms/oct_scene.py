@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .oct_anatomy import LAYERS, Retina
-from .oct_fields import Waves, smoothstep
+from .oct_fields import Grid, Waves, smoothstep
 from .oct_lesions import Droplet, Lesions
 from .oct_vessels import Vessels, draw_vessels
 
@@ -59,7 +59,7 @@ class Scene:
         steps = [*self._layer_steps(index), *self._vitreous_steps(index), *self._vessel_steps(index)]
         for drop in self.lesions.droplets:
             steps += self._droplet_steps(drop, index)
-        level = self._sum(steps) + np.float32(self.vitreous.haze_db)  # the level above the first step
+        level = add_up(self.grid, steps) + np.float32(self.vitreous.haze_db)  # the level above the first step
         return level - self._attenuation(index) + self._texture(index)
 
     def label(self, index: int) -> np.ndarray:
@@ -71,19 +71,6 @@ class Scene:
         label[(z >= top["SRF"]) & (z < top["RPE"])] = 2  # empty where the layer is 0 mm thick
         label[(z >= top["PED"]) & (z < top["choriocapillaris"])] = 3
         return label
-
-    def _sum(self, steps: list[Step]) -> np.ndarray:
-        """Add up the steps down every column; a step inside a pixel counts by the part that lies below it."""
-        rows, columns = self.grid.shape[:2]
-        depth = np.stack([np.broadcast_to(d, columns) for d, _ in steps]) / np.float32(self.grid.row_mm)
-        jump = np.stack([np.broadcast_to(j, columns) for _, j in steps]).astype(np.float32)
-        depth = np.clip(depth, 0, rows)
-        row = depth.astype(np.int64)
-        below = jump * (depth - row)  # the part of the jump that only the next row shows
-        flat = row * columns + np.arange(columns)
-        canvas = np.bincount(flat.ravel(), (jump - below).ravel(), (rows + 2) * columns)
-        canvas += np.bincount((flat + columns).ravel(), below.ravel(), (rows + 2) * columns)
-        return np.cumsum(canvas.reshape(rows + 2, columns)[:rows].astype(np.float32), axis=0)
 
     def _layer_steps(self, index: int) -> list[Step]:
         steps, before = [], np.float32(_POCKET_DB)
@@ -130,24 +117,45 @@ class Scene:
         for name, (_, rate) in LAYERS.items():
             steps.append((self.tops[name][index], np.float32(rate - before)))
             before = rate
-        return np.cumsum(self._sum(steps), axis=0) * np.float32(self.grid.row_mm)
+        return np.cumsum(add_up(self.grid, steps), axis=0) * np.float32(self.grid.row_mm)
 
     def _texture(self, index: int) -> np.ndarray:
         """Grain of the tissue, and the dark lumens of the choroid's vessels."""
         z, x, y = self.grid.z, self.grid.x, float(self.grid.y[index])
         bruch, sclera = self.retina.bruch[index], self.tops["sclera"][index]
         still = z - bruch.mean()  # the eye's own frame: motion must not make the pattern swim
-        choroid = self._sum([(bruch + np.float32(0.03), np.float32(1)), (sclera, np.float32(-1))])
+        choroid = add_up(self.grid, [(bruch + np.float32(0.03), np.float32(1)), (sclera, np.float32(-1))])
         dark = smoothstep(self.lumens.b_scan(still, x, y), 0.0, 1.5)
-        return 1.0 * self.texture.b_scan(still, x, y) - np.float32(9.0) * dark * choroid
+        return self.texture.b_scan(still, x, y) - np.float32(9.0) * dark * choroid
+
+
+def add_up(grid: Grid, steps: list[Step]) -> np.ndarray:
+    """Add up the steps down every column; a step inside a pixel counts by the part that lies below it.
+
+    Args:
+        grid: the pixel grid.
+        steps: depth in mm and jump; steps above the image count in full, steps below it not at all.
+
+    Returns:
+        (rows, columns) float32.
+    """
+    rows, columns = grid.shape[:2]
+    depth = np.stack([np.broadcast_to(d, columns) for d, _ in steps]) / np.float32(grid.row_mm)
+    jump = np.stack([np.broadcast_to(j, columns) for _, j in steps]).astype(np.float32)
+    depth = np.clip(depth, 0, rows)
+    row = depth.astype(np.int64)
+    below = jump * (depth - row)  # the part of the jump that only the next row shows
+    flat = row * columns + np.arange(columns)
+    canvas = np.bincount(flat.ravel(), (jump - below).ravel(), (rows + 2) * columns)
+    canvas += np.bincount((flat + columns).ravel(), below.ravel(), (rows + 2) * columns)
+    return np.cumsum(canvas.reshape(rows + 2, columns)[:rows].astype(np.float32), axis=0)
 
 
 def _draw_vitreous(retina: Retina, rng: np.random.Generator) -> Vitreous:
     """A detached hyaloid in most eyes: a faint line above the retina, haze above it, a dark pocket below."""
     grid = retina.grid
     height = rng.uniform(0.28, 0.65) + 0.09 * Waves(rng, (3.0, 9.0), count=10).en_face(grid.y, grid.x)
-    gap = retina.tops()["RNFL"] - (
-        retina.bruch - height
-    )  # a smooth sheet that rests on what rises to meet it
+    # a smooth sheet that rests on what rises to meet it
+    gap = retina.tops()["RNFL"] - (retina.bruch - height)
     gap = np.clip(gap, 0, None) if rng.random() < 0.75 else np.zeros_like(gap)
     return Vitreous(gap.astype(np.float32), haze_db=rng.uniform(-8.0, -1.0), line_db=rng.uniform(3.0, 12.0))

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that the documentation shows: what it names exists, and it runs."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from monai.bundle import ConfigParser
+
+from tomobundles.scripts import cli
+from tomobundles.utils.overrides import check_overrides
+
+from .helpers import ROOT
+
+MONAI_RUN = ["-m", "monai.bundle", "run"]
+CARDS = sorted(path.relative_to(ROOT) for path in (ROOT / "bundles").glob("*/docs/README.md"))
+PAGES = [Path("README.md"), Path("docs/own_data.md"), *CARDS]
+
+
+@pytest.fixture(autouse=True)
+def _from_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def _commands(page):
+    """Command lines of a page's bash blocks, continued lines joined, comments gone."""
+    for block in re.findall(r"^```bash\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.S | re.M):
+        for line in block.replace("\\\n", " ").splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
+
+
+def _all_commands():
+    for page in PAGES:
+        for words in _commands(page):
+            yield pytest.param(words, id=f"{page}: {' '.join(words)[:60]}")
+
+
+def _demo_commands():
+    """What ``make demo`` would type; Make itself says so."""
+    done = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [words for words in map(shlex.split, done.stdout.splitlines()) if words[1:4] == MONAI_RUN]
+
+
+def _value(words, name):
+    """The value of an option, ``--name value`` or ``--name=value``."""
+    for index, word in enumerate(words):
+        if word == name:
+            return words[index + 1]
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _config_files(words):
+    given = _value(words, "--config_file")
+    assert given, "no --config_file"
+    return re.findall(r"[^\[\]',\s]+", given)
+
+
+def _check_make(words):
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert set(words[1:]) <= set(targets)
+
+
+def _check_pip(words):
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    assert (ROOT / (_value(words, "--constraint") or "setup.cfg")).is_file()
+    for extra in re.findall(r"\.\[(\w+)\]", " ".join(words)):
+        assert f"\n{extra} =\n" in setup
+
+
+def _check_run(words):
+    files = _config_files(words)
+    assert all((ROOT / file).is_file() for file in files)
+    assert words[4] in ConfigParser.load_config_files(files), f"no run id {words[4]}"
+    check_overrides(["monai/bundle/__main__.py", *words[3:]])
+
+
+def _check_verb(words):
+    """Parse the arguments as the command would, without doing its work."""
+    taken = []
+    with pytest.MonkeyPatch.context() as patch:
+        for module in cli.VERBS.values():
+            patch.setattr(module, "run", taken.append)
+        assert cli.main(words[1:]) == 0
+    assert len(taken) == 1
+
+
+def _check(words):
+    if words[0] == "make":
+        _check_make(words)
+    elif words[0] == "pip":
+        _check_pip(words)
+    elif words[0] == "tomobundles":
+        _check_verb(words)
+    elif words[1:4] == MONAI_RUN:
+        _check_run(words)
+    elif words[:2] == ["python", "-m"] and words[2].startswith("benchmarks."):
+        assert (ROOT / words[2].replace(".", "/")).with_suffix(".py").is_file()
+    elif words[0] == "python" and words[1].endswith(".py"):
+        assert (ROOT / words[1]).is_file()
+    else:
+        assert words in (["python3", "-m", "venv", ".venv"], [".", ".venv/bin/activate"]), "unknown command"
+
+
+@pytest.mark.parametrize("words", list(_all_commands()))
+def test_what_a_command_names_exists(words):
+    _check(words)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("make dmeo", "dmeo"),
+        ("pip install --constraint nowhere.txt .", "nowhere.txt"),
+        ("python -m monai.bundle run training --config_file bundles/oct_edema/configs/trian.json", "False"),
+        (
+            "python -m monai.bundle run trainin --config_file bundles/oct_edema/configs/train.json",
+            "no run id",
+        ),
+        ("conda install tomobundles", "unknown command"),
+    ],
+)
+def test_a_wrong_command_is_noticed(line, message):
+    with pytest.raises(AssertionError, match=message):
+        _check(shlex.split(line))
+
+
+def test_the_first_screen_has_the_two_commands():
+    first = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:30]
+    assert {"make demo", "make test"} <= {line.partition("#")[0].strip() for line in first}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_and_files_named_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in link:
+            assert (ROOT / page.parent / link).exists(), link
+    for file in re.findall(r"bundles/\w+/configs/[\w.]+\.json", text):
+        assert (ROOT / file).is_file(), file
+
+
+def _run(words, overrides, *, cwd=ROOT):
+    """Type a command with smaller settings; ones that it names itself are replaced."""
+    words = [sys.executable, *words[1:]]
+    for name, value in overrides.items():
+        if f"--{name}" in words:
+            words[words.index(f"--{name}") + 1] = str(value)
+        else:
+            words += [f"--{name}", str(value)]
+    done = subprocess.run(words, cwd=cwd, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+SMALL = {"training": {"epochs": 1, "batch_size": 4}, "evaluating": {}, "inference": {}}
+MADE = {
+    "training": "models/model.pt",
+    "evaluating": "evaluation/metrics.json",
+    "inference": "findings.csv",
+}
+
+
+def _runs(commands):
+    return [pytest.param(words, id=words[4]) for words in commands if words[1:4] == MONAI_RUN]
+
+
+def test_the_readme_shows_all_three_runs():
+    assert [run.id for run in _runs(_commands("README.md"))] == list(MADE)
+    assert [run.id for run in _runs(_demo_commands())] == list(MADE)
+
+
+@pytest.mark.parametrize("words", _runs(_commands("README.md")))
+def test_the_readmes_commands_run(words, contest_dir, trained, tmp_path):
+    overrides = {"dataset_dir": contest_dir, "output_dir": tmp_path} | SMALL[words[4]]
+    if words[4] != "training":
+        overrides["ckpt_dir"] = trained / "models"
+    _run(words, overrides)
+    assert (tmp_path / MADE[words[4]]).stat().st_size > 0
+
+
+def test_make_demo_runs(contest_dir, tmp_path):
+    """Its three lines in order, each on what the one before it left."""
+    for words in _demo_commands():
+        overrides = {"dataset_dir": contest_dir, "output_dir": tmp_path} | SMALL[words[4]]
+        if words[4] == "inference":
+            overrides["ckpt_dir"] = tmp_path / "models"
+        _check_run(words)
+        _run(words, overrides)
+        assert (tmp_path / MADE[words[4]]).stat().st_size > 0
+
+
+def _write_mine(folder):
+    """The folder that docs/own_data.md supposes: NIfTI volumes with masks of values 1 and 2."""
+    rng = np.random.default_rng(0)
+    for kind in ("volumes", "labels", "new_scans"):
+        (folder / kind).mkdir(parents=True)
+    for patient in ("AB12", "CD07", "EF33", "GH51"):
+        for eye in ("left", "right"):
+            mask = np.zeros((24, 32, 4), np.uint8)
+            mask[4:12, 4:12, 1:3], mask[12:20, 16:24, 1:4] = 1, 2
+            scan = np.clip(60 + 50.0 * mask + rng.normal(0, 8, mask.shape), 0, 255).astype(np.uint8)
+            nib.save(nib.Nifti1Image(scan, np.eye(4)), folder / "volumes" / f"{patient}_{eye}.nii.gz")
+            nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / "labels" / f"{patient}_{eye}_mask.nii.gz")
+    nib.save(nib.Nifti1Image(scan, np.eye(4)), folder / "new_scans" / "new.nii.gz")
+
+
+def test_own_data_runs_from_a_folder_to_masks(tmp_path):
+    """Every command of the page in its order, with mine/ elsewhere and one epoch."""
+    mine = tmp_path / "mine"
+    _write_mine(mine)
+    commands = list(_commands("docs/own_data.md"))
+    assert [words[0] for words in commands if words[1:4] != MONAI_RUN] == ["tomobundles"]
+    for words in commands:
+        words = [re.sub(r"^mine\b", str(mine), word) for word in words]
+        if words[0] == "tomobundles":
+            assert cli.main(words[1:]) == 0
+        else:
+            _run(words, SMALL[words[4]])
+    assert (mine / "model" / "evaluation" / "metrics.json").is_file()
+    assert (mine / "results" / "findings.csv").is_file()
+    assert len(list((mine / "results").rglob("*.nii.gz"))) == 1
