@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import types
 import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from tomobundles.utils import start_run
 
 from .helpers import OCT, ROOT, bundle_run
 
@@ -231,3 +234,11 @@ def test_one_release_twice_and_a_second_one_behind_are_harmless(tmp_path):
     behind = _release(tmp_path / "c", "2.0")
     done = _two(first, again, ["sys.path.pop(0)", f"sys.path.append({str(behind)!r})", *CHECK])
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_starts_with_the_check(monkeypatch, tmp_path):
+    foreign = types.ModuleType("tomobundles.networks.other")
+    foreign.__file__ = str(tmp_path / "other.py")
+    monkeypatch.setitem(sys.modules, foreign.__name__, foreign)
+    with pytest.raises(ImportError, match=f"two copies .* {tmp_path}"):
+        start_run(seed=None, keep_memory=False)

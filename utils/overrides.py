@@ -59,19 +59,8 @@ def check_overrides(argv: Sequence[str] | None = None) -> None:
         return
     files = _literal(given["config_file"])
     config = ConfigParser.load_config_files(files)
-    parser = ConfigParser(config={})
-    for key, value in config.items():  # as MONAI merges several files: ids may be nested
-        parser.config = parser.config or {}
-        _set(parser, key, value)
     for name in overrides:
-        _check_one(name, parser.config)
-
-
-def _set(parser: ConfigParser, key: str, value: Any) -> None:
-    try:
-        parser.set(value, key)
-    except (KeyError, ValueError, TypeError):  # an overlay's id whose parent is a reference: MONAI reports it
-        parser.config[key] = value
+        _check_one(name, config)
 
 
 def _arguments(argv: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 from tomobundles import __version__
 from tomobundles.data import load_datalist
 from tomobundles.data.sample import SAMPLES
-from tomobundles.scripts.cli import VERBS, main
+from tomobundles.scripts.cli import VERBS, main, run_verb
 from tomobundles.utils import InputError
 
 
@@ -144,6 +144,15 @@ def test_every_module_of_the_folder_is_a_verb():
     assert modules == set(VERBS)
     for name, module in VERBS.items():
         assert module.__name__ == f"tomobundles.scripts.{name}"
+
+
+def test_a_verb_takes_the_rest_of_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["datalist.py", "--images", "x", "--labels", str(tmp_path / "nowhere")])
+    sys.argv += ["--output", "x.json"]
+    with pytest.raises(SystemExit) as caught:
+        run_verb("datalist")
+    assert caught.value.code == 1
+    assert "nowhere" in capsys.readouterr().err
 
 
 def _module(name, *arguments):

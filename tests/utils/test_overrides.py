@@ -14,6 +14,7 @@ CONFIG = {
         "handlers": [{"_target_": "StatsHandler"}],
         "loader": "@other",
         "flexible": {"_target_": "builtins.dict"},
+        "keywords": {"_target_": "monai.data.DataLoader"},  # takes **kwargs
     },
 }
 
@@ -45,6 +46,7 @@ def run(tmp_path):
         ("--train#handlers#0#iteration_log", "False"),
         ("--train#loader#batch_size", "2"),  # behind a reference
         ("--train#flexible#anything", "2"),
+        ("--train#keywords#pin_memory", "True"),
     ],
 )
 def test_ids_that_exist_pass(run, arguments):
