@@ -31,7 +31,7 @@ class DarkRegion:
         return np.stack([self._one(volume[..., index]) for index in range(volume.shape[-1])], axis=-1)
 
     def _one(self, pixels: np.ndarray) -> np.ndarray:
-        smooth = ndimage.gaussian_filter(pixels.astype(np.float32), self.sigma)
+        smooth = ndimage.gaussian_filter(without_fill(pixels), self.sigma)
         inner, outer = retina_borders(smooth)
         rows = np.arange(pixels.shape[0])[:, None]
         inside = (rows > inner) & (rows < outer)
@@ -39,6 +39,15 @@ class DarkRegion:
             return inside
         dark = inside & (smooth < self.darkness * np.median(smooth[inside]))
         return ndimage.binary_opening(dark, iterations=2)
+
+
+def without_fill(pixels: np.ndarray) -> np.ndarray:
+    """Replace the white corners that registration leaves at the image's edges by the median gray."""
+    parts, _ = ndimage.label(pixels >= 250)
+    edges = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    fill = np.isin(parts, edges[edges > 0])
+    fill = ndimage.binary_dilation(fill, iterations=4) if fill.any() else fill
+    return np.where(fill, np.median(pixels), pixels).astype(np.float32)
 
 
 def retina_borders(smooth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

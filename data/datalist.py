@@ -130,12 +130,7 @@ def _read_json(path: Path) -> Mapping[str, Sequence[Item]]:
         ) from error
     except ValueError as error:
         raise InputError(f"not valid JSON: {error}", path=path, remedy="mend the datalist") from error
-    well_formed = isinstance(found, dict) and all(
-        isinstance(found.get(section, []), list)
-        and all(isinstance(item, dict) for item in found.get(section, []))
-        for section in SECTIONS
-    )
-    if not well_formed or not any(found.get(section) for section in SECTIONS):
+    if not _is_datalist(found):
         raise InputError(
             "not a datalist: no list of items under training, validation or test",
             path=path,

@@ -93,7 +93,7 @@ def draw_retina(
     thickness = _thickness(x, y, patient_rng)
     wobble = Waves(eye_rng, (0.8, 3.0))
     thickness = {name: t * (1 + 0.04 * wobble.en_face(grid.y, grid.x)) for name, t in thickness.items()}
-    thickness["choroid"] *= 1 + 0.08 * Waves(eye_rng, (0.6, 2.5)).en_face(grid.y, grid.x)
+    thickness["choroid"] *= 1 + 0.15 * Waves(eye_rng, (0.6, 2.5)).en_face(grid.y, grid.x)
     level = _levels(grid, patient_rng, eye_rng)
     return Retina(grid, _bruch(grid, eye_rng), thickness, level, fovea, nasal)
 
