@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..utils import InputError
-from .discover import VOLUME_SUFFIXES, is_volume
-
-
-def volume_name(path: Path) -> str:
-    """A volume's name without its known endings: ``a.nii.gz`` and ``a.img`` are both ``a``."""
-    name = path.name
-    for suffix in (*VOLUME_SUFFIXES, ".img"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+from .discover import is_volume
+from .writers_names import volume_name
 
 
 def pair_by_name(
