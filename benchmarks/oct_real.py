@@ -184,7 +184,9 @@ def print_table(network: dict, baseline: dict, names: list[str]) -> None:
         rows.append(row)
         print(f"| {patient} | " + " | ".join(cell(value) for value in row) + " |")
     means = [[value for value in column if value == value] for column in zip(*rows, strict=True)]
-    print(f"| mean of {len(rows)} | " + " | ".join(cell(statistics.mean(values)) for values in means) + " |")
+    shown = sum(any(value == value for value in row) for row in rows)
+    row = " | ".join(cell(statistics.mean(values)) for values in means)
+    print(f"| mean of {shown} with fluid | {row} |")
 
 
 def cell(value: float) -> str:

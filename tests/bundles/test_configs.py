@@ -7,9 +7,11 @@ import re
 from pydoc import locate
 
 import pytest
+import torch
 from monai.bundle import ComponentLocator, ConfigParser
 
 from tests.helpers import ROOT, workflow
+from tomobundles.networks import GridUNet
 
 BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/configs"))
 # metadata.json is no config; the rest is a workflow of its own or an overlay on one
@@ -145,12 +147,18 @@ def test_conventions(path):
         assert not re.match(r"^(train|validate)#handlers#\d", key), "positional trick"
 
 
+def _save(network, folder):
+    path = folder / f"{sum(value.numel() for value in network.parameters())}.pt"
+    torch.save(network.state_dict(), path)
+    return str(path)
+
+
 @pytest.mark.parametrize("path", list(_files(overlays=True)))
 def test_overlays_fit_what_they_lie_on(path, needs, trained, tmp_path):
     bundle = path.parent.parent.name
     overrides = needs[bundle] | {"output_dir": str(tmp_path)}
     if path.stem == "fusion":
-        pytest.skip("two models of different networks: see test_oct_edema.py")
+        overrides["fusion_paths"] = [_save(GridUNet(nested=nested), tmp_path) for nested in (True, False)]
     made = workflow(path.parent / "train.json", path, **overrides)
     assert not made.check_properties()
     below = ConfigParser()
