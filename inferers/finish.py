@@ -37,3 +37,24 @@ class ClassesAndPresence:
         if "presence" in outputs:
             result["presence"] = outputs["presence"].float().sigmoid()
         return result
+
+
+class SliceScores:
+    """What a slice classifier says of the centre slice, ready to be stored slice by slice.
+
+    ``SliceStackInferer`` makes (B, K, D), (B, F, D) and (B, K, h, w, D) of it.
+    """
+
+    def __call__(self, outputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Reduce a batch.
+
+        Args:
+            outputs: "logits" (N, K, T) and "features" (N, F, T), of stacks of T slices, mostly T = 1; and
+                "cam" (N, K, h, w) where the network was asked for it.
+
+        Returns:
+            float32: "logits" (N, K), "features" (N, F), both of the centre slice, and "cam" as it came.
+        """
+        result = {key: outputs[key].float() for key in ("logits", "features")}
+        result = {key: value[..., value.shape[-1] // 2] for key, value in result.items()}
+        return result | ({"cam": outputs["cam"].float()} if "cam" in outputs else {})

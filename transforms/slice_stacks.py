@@ -74,11 +74,18 @@ class RandSliceStacksd(Randomizable, MapTransform):
         reverse: order of channels, see ``stack_offsets``.
         balance: probability in [0, 1] that a centre is drawn from the slices of a class, the class drawn
             evenly among those that the volume has; 0 draws every slice alike (the contest solution's way).
-        presence_key: key of the (K, D) table that ``SlicePresenced`` makes; needed where ``balance`` > 0.
+        presence_key: key of the (K, D) table that ``SlicePresenced`` makes, or of any such table, not zero
+            where a class is present; needed where ``balance`` > 0. NaN (unknown) counts as absent.
+        table_key: key of a float table (R, D) with one column a slice, such as its labels. It becomes (R, T),
+            of the slices of the stack; None where there is none.
+        table_margin: slices at each end of a stack that only serve as neighbours (``SliceChannels``) and
+            have no column: T = num_slices - 2 * table_margin.
+        table_slices: "stack" for all T columns, "centre" for the centre slice's alone, (R, 1).
         allow_missing_keys: do not raise where a key is absent.
 
     Raises:
-        InputError: an even ``num_slices``, a ``balance`` outside [0, 1], or volume and label of unlike depth.
+        InputError: an even ``num_slices``, a ``balance`` outside [0, 1], a ``table_margin`` that leaves no
+            slice, another ``table_slices``, or volume, label and table of unlike depth.
     """
 
     def __init__(
@@ -91,12 +98,17 @@ class RandSliceStacksd(Randomizable, MapTransform):
         reverse: bool = False,
         balance: float = 0.0,
         presence_key: str = "presence",
+        table_key: str | None = None,
+        table_margin: int = 0,
+        table_slices: str = "stack",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if not 0 <= balance <= 1:
             raise InputError(f"balance is {balance}", remedy="give a probability between 0 and 1")
         self.offsets = stack_offsets(num_slices, reverse=reverse)
+        self.table_key = table_key
+        self.table_offsets = _table_offsets(self.offsets, margin=table_margin, slices=table_slices)
         self.num_samples = num_samples
         self.slice_dim = slice_dim
         self.balance = balance
@@ -107,7 +119,7 @@ class RandSliceStacksd(Randomizable, MapTransform):
         """Draw ``self.centres``: ``num_samples`` slice indices in [0, depth)."""
         groups = []
         if self.balance > 0 and presence is not None:
-            groups = [np.flatnonzero(row) for row in np.asarray(presence) if np.any(row)]
+            groups = [group for row in np.asarray(presence) if len(group := _present(row))]
         even: list[int] = []
         self.centres = []
         for _ in range(self.num_samples):
@@ -124,6 +136,7 @@ class RandSliceStacksd(Randomizable, MapTransform):
         depth = data[keys[0]].shape[self.slice_dim]
         if any(data[key].shape[self.slice_dim] != depth for key in keys):
             raise InputError(f"{' and '.join(map(str, keys))} differ in their number of slices")
+        table = self._table(data, depth)
         self.randomize(depth, data.get(self.presence_key))
         stacks = {
             key: gather_stacks(
@@ -135,10 +148,36 @@ class RandSliceStacksd(Randomizable, MapTransform):
             for key in keys
         }
         rest = {key: value for key, value in data.items() if key not in stacks and key != self.presence_key}
+        if table is not None:
+            index = torch.as_tensor(self.centres).reshape(-1, 1) + torch.as_tensor(self.table_offsets)
+            stacks[self.table_key] = table[:, index.clamp(0, depth - 1)].movedim(1, 0)
         return [
             {**rest, **{key: stack[sample] for key, stack in stacks.items()}}
             for sample in range(self.num_samples)
         ]
+
+    def _table(self, data: Mapping[Hashable, Any], depth: int) -> torch.Tensor | None:
+        if self.table_key is None or (self.allow_missing_keys and self.table_key not in data):
+            return None
+        table = _plain(torch.as_tensor(data[self.table_key]))
+        if table.ndim != 2 or table.shape[-1] != depth:
+            shape = tuple(table.shape)
+            raise InputError(f"{self.table_key} is {shape}, not a row a class by {depth} slices")
+        return table
+
+
+def _table_offsets(offsets: Sequence[int], *, margin: int, slices: str) -> list[int]:
+    if slices not in ("stack", "centre"):
+        raise InputError(f"table_slices is {slices!r}", remedy="use one of 'stack', 'centre'")
+    if not 0 <= margin <= len(offsets) // 2:
+        raise InputError(
+            f"table_margin is {margin} of {len(offsets)} slices", remedy="leave at least the centre slice"
+        )
+    return [0] if slices == "centre" else list(offsets[margin : len(offsets) - margin])
+
+
+def _present(row: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(np.nan_to_num(row))  # NaN alone counts as true
 
 
 def _plain(volume: torch.Tensor) -> torch.Tensor:

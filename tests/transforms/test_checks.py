@@ -37,3 +37,16 @@ def test_label_of_another_size_or_place():
         CheckVolumed()({"image": _volume(), "label": _volume((1, 4, 3, 1), name="mask")})
     with pytest.raises(InputError, match="differ by up to 3 mm"):
         CheckVolumed()({"image": _volume(), "label": _volume(shift=3)})
+
+
+def test_constant_slices_are_refused_only_where_asked_and_never_in_windowed_grays():
+    volume = _volume(dtype=torch.int16)
+    volume[..., 0] += torch.arange(3, dtype=torch.int16)
+    assert CheckVolumed()({"image": volume})
+    assert CheckVolumed(constant_slices=False)({"image": _volume()})
+    with pytest.raises(InputError, match=r"(?s)scan.*slice 1 \(from 0\) has the value 1 throughout"):
+        CheckVolumed(constant_slices=False)({"image": volume})
+
+
+def test_a_label_that_is_no_volume_passes():
+    assert CheckVolumed()({"image": _volume(), "label": {"slices": {}}})

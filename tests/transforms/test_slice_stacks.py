@@ -110,3 +110,82 @@ def test_bad_arguments():
         RandSliceStacksd(keys="image", balance=2)
     with pytest.raises(InputError, match="number of slices"):
         RandSliceStacksd(keys=["image", "label"])({"image": VOLUME, "label": VOLUME[..., :5]})
+
+
+def _table(depth=6):
+    """Row r of slice d is 10 r + d; the last row is unknown."""
+    table = torch.arange(depth) + 10.0 * torch.arange(3).reshape(3, 1)
+    table[2] = float("nan")
+    return table
+
+
+def _draw_table(table=None, **kwargs):
+    transform = RandSliceStacksd(keys="image", num_samples=6, table_key="label", **kwargs)
+    transform.set_random_state(seed=0)
+    return transform({"image": VOLUME, "label": _table() if table is None else table}), transform
+
+
+def test_table_has_the_columns_of_the_stack():
+    samples, transform = _draw_table(num_slices=3)
+    for sample, centre in zip(samples, transform.centres, strict=True):
+        assert sample["label"].shape == (3, 3)
+        assert sample["label"][0].tolist() == sample["image"][:, 0, 0].tolist()
+        assert sample["label"][1, 1] == 10 + centre
+        assert sample["label"][2].isnan().all()
+    # edges replicate as those of the image
+    assert samples[transform.centres.index(5)]["label"][0].tolist() == [4, 5, 5]
+
+
+def test_table_without_the_slices_that_are_neighbours_alone():
+    samples, transform = _draw_table(num_slices=5, table_margin=1)
+    for sample in samples:
+        assert sample["image"].shape == (5, 4, 3)
+        assert sample["label"][0].tolist() == sample["image"][1:4, 0, 0].tolist()
+    samples, transform = _draw_table(num_slices=3, table_margin=1)
+    assert [sample["label"][0].tolist() for sample in samples] == [[centre] for centre in transform.centres]
+
+
+@pytest.mark.parametrize("num_slices", [1, 5])
+def test_table_of_the_centre_slice(num_slices):
+    samples, transform = _draw_table(num_slices=num_slices, table_slices="centre")
+    assert [sample["label"][:2].tolist() for sample in samples] == [
+        [[centre], [10 + centre]] for centre in transform.centres
+    ]
+
+
+def test_table_of_a_reversed_stack():
+    samples, transform = _draw_table(num_slices=3, reverse=True)
+    assert samples[transform.centres.index(3)]["label"][0].tolist() == [4, 3, 2]
+
+
+def test_table_may_also_say_what_is_present():
+    samples, _ = _draw_table(num_slices=1, presence_key="label", balance=1.0)
+    assert samples[0]["label"].shape == (3, 1)
+
+
+def test_unknown_is_not_present():
+    table = torch.zeros(3, 100)
+    table[0, 42] = 1
+    table[1] = float("nan")  # unknown everywhere
+    table[2, :50] = float("nan")  # half unknown, half absent
+    transform = RandSliceStacksd(keys="image", num_samples=50, balance=1.0)
+    transform.randomize(100, table)
+    assert transform.centres == [42] * 50
+
+
+def test_a_sample_without_its_table():
+    transform = RandSliceStacksd(keys="image", table_key="label", allow_missing_keys=True)
+    assert transform({"image": VOLUME})[0].keys() == {"image"}
+    with pytest.raises(KeyError, match="label"):
+        RandSliceStacksd(keys="image", table_key="label")({"image": VOLUME})
+
+
+def test_bad_tables():
+    with pytest.raises(InputError, match="table_slices is 'center'"):
+        RandSliceStacksd(keys="image", table_slices="center")
+    for margin in (-1, 2):
+        with pytest.raises(InputError, match=f"table_margin is {margin} of 3 slices"):
+            RandSliceStacksd(keys="image", table_margin=margin)
+    for shape in ((3, 5), (6,)):
+        with pytest.raises(InputError, match=r"label is .* not a row a class by 6 slices"):
+            _draw_table(torch.zeros(shape))
