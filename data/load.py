@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
+from .dicom.findings import check_accept
+from .dicom.preference import SeriesPreference
 from .readers import read_volume
 
 
@@ -22,9 +24,13 @@ class LoadVolumed(MapTransform):
     over the whole memory. This one picks the reader by what is on disk, reports one fault, keeps the stored
     data type and keeps slices contiguous.
 
+    A sample's "series_uid", where it has one, names the series to read from a DICOM study.
+
     Args:
         keys: keys whose values are paths.
         axes: order of stored axes of .npy and NIfTI files, see ``read_volume``; None for their defaults.
+        preference: the series to choose from a DICOM study; None for ``SeriesPreference``'s defaults.
+        accept: codes of faults of a DICOM series whose risk the user takes, see ``resolve_series``.
         allow_missing_keys: leave out keys that a sample does not have (label at inference).
 
     Raises:
@@ -32,17 +38,26 @@ class LoadVolumed(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection, *, axes: str | None = None, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        *,
+        axes: str | None = None,
+        preference: SeriesPreference | None = None,
+        accept: Collection[str] = (),
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.axes = axes
+        self.dicom = {"preference": preference, "accept": check_accept(accept)}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace each key's path by its volume, with "filename_or_obj" and ``read_volume``'s meta."""
         result = dict(data)
         for key in self.key_iterator(result):
             path = str(result[key])
-            array, meta = read_volume(path, axes=self.axes)
+            array, meta = read_volume(
+                path, axes=self.axes, series_uid=result.get("series_uid") or None, **self.dicom
+            )
             affine = torch.as_tensor(meta.pop("affine"))
             meta["filename_or_obj"] = path
             result[key] = MetaTensor(torch.from_numpy(array).unsqueeze(0), affine=affine, meta=meta)

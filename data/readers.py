@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
@@ -16,6 +17,11 @@ import nibabel as nib
 import numpy as np
 
 from ..utils import InputError
+from .dicom.choose import resolve_series
+from .dicom.headers import DICOM_SUFFIXES, has_dicom_magic
+from .dicom.preference import SeriesPreference
+from .dicom.read import read_series
+from .dicom.search import holds_dicom
 from .slices import SLICE_SUFFIXES, list_slices, read_slices
 
 # Axis order of the array as stored, in the letters of OME and tifffile: X columns, Y rows, Z slices.
@@ -24,58 +30,99 @@ _HWD = "YXZ"
 
 
 def volume_form(path: str | PathLike) -> str:
-    """Name the form of a volume by what is on disk: ``"folder"``, ``"image"``, ``"npy"`` or ``"nifti"``.
+    """Name the form of a volume by what is on disk.
+
+    Returns:
+        ``"folder"`` (of slice images), ``"image"``, ``"npy"``, ``"nifti"`` or ``"dicom"`` (one file, or a
+        folder that holds DICOM files and no slice images).
 
     Raises:
-        InputError: nothing there, or a form that no reader knows.
+        InputError: nothing there, a form that no reader knows, or slice images and DICOM files side by side.
     """
     path = Path(path)
     if not path.exists():
         raise InputError("no such file or folder", path=path, remedy="check dataset_dir and the datalist")
     name = path.name.lower()
     if path.is_dir():
-        return "folder"
+        return _folder_form(path)
     if name.endswith(SLICE_SUFFIXES):
         return "image"
     if name.endswith(".npy"):
         return "npy"
     if name.endswith((".nii", ".nii.gz")):
         return "nifti"
+    if name.endswith(DICOM_SUFFIXES) or has_dicom_magic(path):
+        return "dicom"
     raise InputError(
         "not a form of volume that can be read",
         path=path,
-        remedy="give a folder of slice images, one slice image, .npy, .nii or .nii.gz",
+        remedy="give a folder of slice images or DICOM files, one slice image, .npy, .nii or .nii.gz",
     )
 
 
-def read_volume(path: str | PathLike, *, axes: str | None = None) -> tuple[np.ndarray, dict]:
+def _folder_form(path: Path) -> str:
+    """Tell DICOM from slice images; an unreadable or empty folder is left to the reader of slices."""
+    try:
+        files = [file for file in path.iterdir() if file.is_file()]
+    except OSError:
+        return "folder"
+    images = [file for file in files if file.suffix.lower() in SLICE_SUFFIXES]
+    if not images:
+        return "dicom" if holds_dicom(path) else "folder"
+    if any(has_dicom_magic(file) for file in files if file not in images):
+        raise InputError(
+            "slice images and DICOM files in one folder",
+            path=path,
+            remedy="keep the one that is meant, or give them folders of their own",
+        )
+    return "folder"
+
+
+def read_volume(
+    path: str | PathLike,
+    *,
+    axes: str | None = None,
+    series_uid: str | None = None,
+    preference: SeriesPreference | None = None,
+    accept: Collection[str] = (),
+) -> tuple[np.ndarray, dict]:
     """Read a volume from disk.
 
     Args:
-        path: folder of slice images, a single slice image, .npy, .nii or .nii.gz.
+        path: folder of slice images, a single slice image, .npy, .nii, .nii.gz, or a DICOM study.
         axes: order of a .npy's or NIfTI's stored axes, a permutation of "XYZ" (X columns, Y rows, Z slices);
             None means "XYZ" for NIfTI and "ZYX" for .npy. A 2D array is one slice and uses the letters
             without Z.
+        series_uid: DICOM only: the series to read; None chooses one, see ``resolve_series``.
+        preference: DICOM only: what to choose; None for ``SeriesPreference``'s defaults (head CT).
+        accept: DICOM only: codes of faults whose risk the user takes.
 
     Returns:
-        array: (H, W, D) rows, columns, slices, in the stored data type; NIfTI with a scale factor is float32.
+        array: (H, W, D) rows, columns, slices, in the stored data type; NIfTI with a scale factor is float32,
+            DICOM is int16 Hounsfield units.
         meta: "affine" (4, 4) float64 of the (H, W, D) array in RAS mm (unit spacing where unknown),
-            "spacing_known", "form", "axes".
+            "spacing_known", "form", "axes", "slice_names" (D strings: SOPInstanceUIDs of DICOM, the files'
+            stems of a folder of images, else "0", "1", ...); more for DICOM, see ``read_series``.
 
     Raises:
-        InputError: missing, damaged, of another form, of the wrong number of dimensions, or complex values.
+        InputError: missing, damaged, of another form, of the wrong number of dimensions, complex values, or
+            a DICOM study that is refused.
     """
     form = volume_form(path)
+    if form == "dicom":
+        return read_series(resolve_series(path, preference=preference, series_uid=series_uid, accept=accept))
     if form in ("folder", "image"):
         files = list_slices(path) if form == "folder" else [Path(path)]
         slices = read_slices(files)
+        names = [file.stem for file in files]
         affine, known, axes = np.eye(4), False, "ZYX"
     else:
         axes = _checked_axes(axes or DEFAULT_AXES[form])
         stored, stored_affine = (_read_npy if form == "npy" else _read_nifti)(Path(path))
         slices, affine = _to_slices(stored, stored_affine, axes, Path(path))
+        names = [str(index) for index in range(len(slices))]
         known = stored_affine is not None
-    meta = {"affine": affine, "spacing_known": known, "form": form, "axes": axes}
+    meta = {"affine": affine, "spacing_known": known, "form": form, "axes": axes, "slice_names": names}
     return np.moveaxis(slices, 0, -1), meta
 
 

@@ -28,13 +28,16 @@ def test_slice_folder_is_rows_columns_slices(folder):
     array, meta = read_volume(folder)
     np.testing.assert_array_equal(array, VOLUME)
     assert meta["form"] == "folder"
+    assert meta["slice_names"] == ["1", "2"]  # the files' stems
     assert not meta["spacing_known"]
     assert np.moveaxis(array, -1, 0).flags.c_contiguous  # a slice is one piece of memory
 
 
 def test_npy_is_slices_first_by_default(tmp_path):
     np.save(tmp_path / "v.npy", np.moveaxis(VOLUME, -1, 0))
-    np.testing.assert_array_equal(read_volume(tmp_path / "v.npy")[0], VOLUME)
+    array, meta = read_volume(tmp_path / "v.npy")
+    np.testing.assert_array_equal(array, VOLUME)
+    assert meta["slice_names"] == ["0", "1"]
     np.save(tmp_path / "v.npy", VOLUME)
     np.testing.assert_array_equal(read_volume(tmp_path / "v.npy", axes="YXZ")[0], VOLUME)
 
@@ -63,7 +66,9 @@ def test_scaled_nifti_trailing_axes_and_two_dimensions(tmp_path):
 
 
 def test_one_slice_image_bool_and_foreign_byte_order(tmp_path, folder):
-    assert read_volume(folder / "2.bmp")[0].shape == (4, 3, 1)
+    array, meta = read_volume(folder / "2.bmp")
+    assert array.shape == (4, 3, 1)
+    assert meta["slice_names"] == ["2"]
     np.save(tmp_path / "b.npy", VOLUME > 50)
     assert read_volume(tmp_path / "b.npy")[0].dtype == np.uint8
     np.save(tmp_path / "be.npy", np.moveaxis(VOLUME, -1, 0).astype(">i2"))
