@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..utils import InputError, atomic_path
+from .datalist_checks import check_item_label, check_sections
 from .sample import make_sample
-from .slices import is_slice_folder, list_slices, slice_number
 from .splits import check_no_shared_patients, split_by_patient
-
-_logger = logging.getLogger("tomobundles")
 
 Item = dict[str, Any]
 
@@ -50,7 +47,8 @@ def load_datalist(
     Args:
         dataset_dir: folder that the datalist's paths are relative to, or a folder in the task's known layout.
         datalist: JSON file ``{"training": [{"image": path, "label": path, "patient": id}, ...],
-            "validation": [...], "test": [...]}``; None takes ``layout``.
+            "validation": [...], "test": [...]}``; None takes ``layout``. A label is the path of a mask or a
+            CSV of slice labels (see ``read_label_csv``), or a mapping of such labels (see ``check_label``).
         layout: reads a known layout of folders into the same mapping.
         sample: name of the embedded sample that ``sample_dir`` is made of, where it is absent or empty.
         sample_dir: the sample's own folder; only a ``dataset_dir`` that is this folder is ever written to.
@@ -60,11 +58,13 @@ def load_datalist(
         seed: seed of that draw.
 
     Returns:
-        section -> items; every "image" and "label" is an existing path, "patient" is a string.
+        section -> items; every "image" is an existing path, so is every "label" that is not a mapping,
+        "patient" is a string; other keys (series_uid) are kept.
 
     Raises:
         InputError: missing or empty folder, unreadable datalist, a file that does not exist, a volume without
-            label in training or validation, slices of volume and label that do not match by name, one patient
+            label in training or validation, slices of volume and mask that do not match by name, a damaged or
+            contradictory table of labels, training without the label of any slice, one patient or one volume
             in two sections, or an empty section.
     """
     root = Path(dataset_dir)
@@ -95,8 +95,7 @@ def load_datalist(
             data["training"], fraction=validation_fraction, seed=seed
         )
     check_no_shared_patients(data, source=source)
-    for section in sections:
-        _check_section(section, data[section], source)
+    check_sections(data, sections, source=source)
     return data
 
 
@@ -107,7 +106,10 @@ def save_datalist(
     root = Path(dataset_dir).resolve()
     relative = {
         section: [
-            {key: _relative(value, root) if key in PATH_KEYS else value for key, value in item.items()}
+            {
+                key: _relative(value, root) if key in PATH_KEYS and not isinstance(value, Mapping) else value
+                for key, value in item.items()
+            }
             for item in items
         ]
         for section, items in data.items()
@@ -157,6 +159,8 @@ def _checked_item(item: Item, root: Path, source: Path) -> Item:
         if item.get(key) is None:
             checked.pop(key, None)
             continue
+        if key == "label" and isinstance(item[key], Mapping):
+            continue
         path = root / str(item[key])
         if not path.exists():
             raise InputError(
@@ -167,38 +171,5 @@ def _checked_item(item: Item, root: Path, source: Path) -> Item:
         checked[key] = str(path)
     checked["patient"] = str(item.get("patient", Path(checked["image"]).name))
     if "label" in checked:
-        _check_slices_match(Path(checked["image"]), Path(checked["label"]))
+        check_item_label(Path(checked["image"]), checked["label"])
     return checked
-
-
-def _check_slices_match(image: Path, label: Path) -> None:
-    """Compare slice numbers of two folders: names pair slices, never their position in a listing."""
-    if not (is_slice_folder(image) and is_slice_folder(label)):
-        return
-    images = [slice_number(file) for file in list_slices(image)]
-    labels = [slice_number(file) for file in list_slices(label)]
-    if images == labels:
-        return
-    if images == list(range(len(images))) and labels == list(range(1, len(images) + 1)):
-        _logger.info("%s counts slices from 0 and its label from 1", image)
-        return
-    lone = sorted(set(map(str, images)) ^ set(map(str, labels)), key=lambda number: (len(number), number))
-    raise InputError(
-        f"{len(images)} slices, {len(labels)} label slices; numbers differ, first at {(lone or ['?'])[0]}",
-        path=label,
-        remedy=f"give one label slice for each slice of {image.name}, with the same number",
-    )
-
-
-def _check_section(section: str, items: Sequence[Item], source: Path) -> None:
-    if not items:
-        raise InputError(
-            f"the {section} section is empty", path=source, remedy="add volumes to it (split by patient)"
-        )
-    for item in items:
-        if section != "test" and "label" not in item:
-            raise InputError(
-                f"volume without a label in the {section} section",
-                path=item["image"],
-                remedy='give it a "label", or move it to "test"',
-            )
