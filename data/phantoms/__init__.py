@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated scans with known truth, for the embedded samples, tests and benchmarks."""
 
+from .dicom_series import write_dicom_series
+from .head import HeadPhantom, head_volume
+from .ich_sample import write_ich_sample
 from .oct import retina_volume
 from .oct_sample import write_oct_sample
 
-__all__ = ["retina_volume", "write_oct_sample"]
+__all__ = [
+    "HeadPhantom",
+    "head_volume",
+    "retina_volume",
+    "write_dicom_series",
+    "write_ich_sample",
+    "write_oct_sample",
+]
