@@ -16,7 +16,7 @@ from .slices import natural_key
 
 _logger = logging.getLogger("tomobundles")
 
-Slices = list[tuple[str, str]]  # (SOPInstanceUID, file stem)
+Slices = list[tuple[str, Path]]  # (SOPInstanceUID, file)
 
 
 def read_rsna(root: Path) -> dict[str, list[dict[str, Any]]]:
@@ -26,8 +26,8 @@ def read_rsna(root: Path) -> dict[str, list[dict[str, Any]]]:
     result with ``save_datalist`` and train from that.
 
     Returns:
-        "training" -> items with "image" (the flat folder), "series_uid", "patient" (a hash of PatientID), and
-        "label" by SOPInstanceUID.
+        "training" -> items with "image" (the flat folder), "series_uid" and its "files", "patient" (a hash of
+        PatientID), and "label" by SOPInstanceUID.
 
     Raises:
         InputError: see ``read_rsna_csv``; a label without its file, or no file that can be read.
@@ -42,7 +42,7 @@ def read_rsna(root: Path) -> dict[str, list[dict[str, Any]]]:
             remedy=f"restore the slice or remove its rows ({len(missing)} slices are missing)",
         )
     series = _group(files, folder)
-    unlabelled = sum(stem not in table for _, slices in series.values() for _, stem in slices)
+    unlabelled = sum(file.stem not in table for _, slices in series.values() for _, file in slices)
     if unlabelled:
         _logger.info("%d slices are not in %s: their labels are unknown", unlabelled, path)
     return {"training": [_item(folder, uid, *series[uid], table) for uid in sorted(series)]}
@@ -64,11 +64,11 @@ def _group(files: Sequence[Path], folder: Path) -> dict[str, tuple[str, Slices]]
             continue
         if header is not None:  # not a DICOMDIR
             slices = found.setdefault(header.series_uid, (header.patient, []))[1]
-            slices.append((header.sop_uid, file.stem))
+            slices.append((header.sop_uid, file))
     if lost:
-        # In a flat folder they may belong to any series, so that the resolver refuses each of them.
+        # Which series they belong to is not known; the resolver finds the gap that one leaves.
         _logger.warning(
-            "%d files cannot be read (move them away with their rows, or accept unreadable_file), first: %s",
+            "%d files cannot be read and are left out, first: %s",
             len(lost),
             " ".join(str(lost[0]).split()),
         )
@@ -80,6 +80,7 @@ def _group(files: Sequence[Path], folder: Path) -> dict[str, tuple[str, Slices]]
 def _item(
     folder: Path, uid: str, patient: str, slices: Slices, table: Mapping[str, Values]
 ) -> dict[str, Any]:
-    known = {sop: table[stem] for sop, stem in slices if stem in table}
+    known = {sop: table[file.stem] for sop, file in slices if file.stem in table}
     item: dict[str, Any] = {"image": str(folder), "series_uid": uid, "patient": patient}
+    item["files"] = [str(file) for _, file in slices]
     return item | ({"label": {"slices": known}} if known else {})

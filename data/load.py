@@ -24,7 +24,8 @@ class LoadVolumed(MapTransform):
     over the whole memory. This one picks the reader by what is on disk, reports one fault, keeps the stored
     data type and keeps slices contiguous.
 
-    A sample's "series_uid", where it has one, names the series to read from a DICOM study.
+    A sample's "series_uid", where it has one, names the series to read from a DICOM study, and its "files"
+    the files that are the study's, where the folder holds others too.
 
     Args:
         keys: keys whose values are paths.
@@ -55,9 +56,8 @@ class LoadVolumed(MapTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             path = str(result[key])
-            array, meta = read_volume(
-                path, axes=self.axes, series_uid=result.get("series_uid") or None, **self.dicom
-            )
+            study = {name: result.get(name) or None for name in ("series_uid", "files")}
+            array, meta = read_volume(path, axes=self.axes, **study, **self.dicom)
             affine = torch.as_tensor(meta.pop("affine"))
             meta["filename_or_obj"] = path
             result[key] = MetaTensor(torch.from_numpy(array).unsqueeze(0), affine=affine, meta=meta)

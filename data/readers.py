@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from os import PathLike
 from pathlib import Path
 
@@ -85,6 +85,7 @@ def read_volume(
     series_uid: str | None = None,
     preference: SeriesPreference | None = None,
     accept: Collection[str] = (),
+    files: Iterable[str | PathLike] | None = None,
 ) -> tuple[np.ndarray, dict]:
     """Read a volume from disk.
 
@@ -96,25 +97,29 @@ def read_volume(
         series_uid: DICOM only: the series to read; None chooses one, see ``resolve_series``.
         preference: DICOM only: what to choose; None for ``SeriesPreference``'s defaults (head CT).
         accept: DICOM only: codes of faults whose risk the user takes.
+        files: DICOM only: the study's files, where ``path`` holds others too; None takes all below it.
 
     Returns:
         array: (H, W, D) rows, columns, slices, in the stored data type; NIfTI with a scale factor is float32,
             DICOM is int16 Hounsfield units.
         meta: "affine" (4, 4) float64 of the (H, W, D) array in RAS mm (unit spacing where unknown),
             "spacing_known", "form", "axes", "slice_names" (D strings: SOPInstanceUIDs of DICOM, the files'
-            stems of a folder of images, else "0", "1", ...); more for DICOM, see ``read_series``.
+            stems of a folder of images, else "0", "1", ...), "slice_files" of a folder of images; more for
+            DICOM, see ``read_series``.
 
     Raises:
         InputError: missing, damaged, of another form, of the wrong number of dimensions, complex values, or
             a DICOM study that is refused.
     """
-    form = volume_form(path)
+    form = "dicom" if files else volume_form(path)
     if form == "dicom":
-        return read_series(resolve_series(path, preference=preference, series_uid=series_uid, accept=accept))
+        choice = {"preference": preference, "series_uid": series_uid, "accept": accept, "files": files}
+        return read_series(resolve_series(path, **choice))
+    extra = {}
     if form in ("folder", "image"):
-        files = list_slices(path) if form == "folder" else [Path(path)]
-        slices = read_slices(files)
-        names = [file.stem for file in files]
+        images = list_slices(path) if form == "folder" else [Path(path)]
+        slices = read_slices(images)
+        names, extra = [image.stem for image in images], {"slice_files": [image.name for image in images]}
         affine, known, axes = np.eye(4), False, "ZYX"
     else:
         axes = _checked_axes(axes or DEFAULT_AXES[form])
@@ -123,7 +128,7 @@ def read_volume(
         names = [str(index) for index in range(len(slices))]
         known = stored_affine is not None
     meta = {"affine": affine, "spacing_known": known, "form": form, "axes": axes, "slice_names": names}
-    return np.moveaxis(slices, 0, -1), meta
+    return np.moveaxis(slices, 0, -1), meta | extra
 
 
 def _checked_axes(axes: str) -> str:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from .. import __version__
-from .dicom import write_secondary_capture, write_structured_report
+from ..utils import InputError
+from .dicom import find_series, write_secondary_capture, write_structured_report
 from .study_pictures import compose_study_sheet
 from .study_result import StudyResult
 
@@ -42,6 +44,27 @@ def write_dicom_results(
         InputError: see the writers.
     """
     return [DICOM_FORMS[one](result, folder, files, identified) for one in outputs if one in DICOM_FORMS]
+
+
+def source_files(path: str | PathLike, result: StudyResult) -> list[str]:
+    """Find the files of a study's slices.
+
+    Args:
+        path: where the study was read from.
+        result: the study, whose slices go by SOPInstanceUID.
+
+    Returns:
+        one file a slice, in the order of the slices.
+
+    Raises:
+        InputError: a slice is not there any more.
+    """
+    series = [one for one in find_series(path).series if one.series_uid == result.series_uid]
+    files = {header.sop_uid: header.path for one in series for header in one.slices}
+    absent = [uid for uid in result.slice_names if uid not in files]
+    if absent:
+        raise InputError(f"slice {absent[0]} is not there any more", path=path)
+    return [files[uid] for uid in result.slice_names]
 
 
 def _report(result: StudyResult, folder: Path, files: Sequence[str], identified: bool) -> Path:

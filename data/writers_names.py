@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of results: a volume's name without the endings of its file or folder."""
+"""Names of results: a volume's name without the endings of its file or folder, each name once."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -27,3 +29,22 @@ def volume_name(source: str | PathLike) -> str:
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
     return name
+
+
+def distinct_names(paths: Sequence[str]) -> dict[str, str]:
+    """Name each volume by its file; where names repeat, parent folders are put in front until they differ.
+
+    Volumes of one folder that differ in their ending alone keep it.
+    """
+    names = {path: volume_name(path) for path in paths}
+    for depth in range(1, max((len(Path(path).parts) for path in paths), default=1)):
+        for path in _repeated(names):
+            parents = Path(path).parts[:-1]
+            if depth <= len(parents):
+                names[path] = f"{parents[-depth].strip('/')}_{names[path]}"
+    return names | {path: Path(path).name for path in _repeated(names)}
+
+
+def _repeated(names: Mapping[str, str]) -> list[str]:
+    counts = Counter(names.values())
+    return [path for path, name in names.items() if counts[name] > 1]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers for MONAI's engines: the key metric, progress, loss terms, curves, checkpoints, results."""
 
+from .calibration import CalibrationHandler
 from .checkpoint import CheckpointHandler
 from .curves import CurvesHandler
 from .loss_terms import LossTermsHandler
@@ -8,9 +9,12 @@ from .progress import ProgressHandler
 from .results import ResultsHandler
 from .resume import ResumeHandler
 from .segmentation_presence_score import SegmentationPresenceScore
+from .slice_classification_score import SliceClassificationScore
+from .study_results import StudyResultsHandler
 from .summary import SummaryHandler
 
 __all__ = [
+    "CalibrationHandler",
     "CheckpointHandler",
     "CurvesHandler",
     "LossTermsHandler",
@@ -18,5 +22,7 @@ __all__ = [
     "ResultsHandler",
     "ResumeHandler",
     "SegmentationPresenceScore",
+    "SliceClassificationScore",
+    "StudyResultsHandler",
     "SummaryHandler",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class CurvesHandler:
     A row holds the epoch, the learning rate with which it was trained, the scalars of the trainer's
     ``state.metrics`` (the loss and its terms, from ``LossTermsHandler``) and, in epochs with validation,
     those of the evaluator's. An empty cell is no value, ``nan`` an undefined one. The figure has a panel each
-    for losses, Dice, AUC and the rest. A resumed run goes on with the rows of the epochs before it.
+    for losses, Dice, AUC and the rest, or those given. A resumed run goes on with the rows of the epochs
+    before it.
 
     It may stand anywhere in the list: it writes when the other handlers are done with the epoch. Files are
     replaced as a whole; only rank 0 writes.
@@ -43,6 +45,8 @@ class CurvesHandler:
     Args:
         output_dir: folder of the two files; made when needed.
         evaluator: the evaluator that validates.
+        panels: title -> beginning of the names of the values it shows, the first that fits; values that fit
+            none are in the table alone. None shows losses, Dice, AUC and all others.
         min_seconds: the figure is not drawn again within this time, except at the end; in seconds.
 
     Raises:
@@ -50,11 +54,17 @@ class CurvesHandler:
     """
 
     def __init__(
-        self, output_dir: str | PathLike, *, evaluator: Engine | None = None, min_seconds: float = 1.0
+        self,
+        output_dir: str | PathLike,
+        *,
+        evaluator: Engine | None = None,
+        panels: Mapping[str, str] | None = None,
+        min_seconds: float = 1.0,
     ) -> None:
         self.history_path = Path(output_dir) / "history.csv"
         self.figure_path = Path(output_dir) / "curves.png"
         self.evaluator = evaluator
+        self.panels = dict(panels or _PANELS)
         self.min_seconds = min_seconds
         self._rows: list[Row] = []
         self._validation: Row = {}
@@ -101,33 +111,36 @@ class CurvesHandler:
             self._draw()
 
     def _draw(self) -> None:
-        figure = draw_curves(self._rows)
+        figure = draw_curves(self._rows, panels=self.panels)
         with atomic_path(self.figure_path) as temporary:
             figure.savefig(temporary, dpi=100)
         self._drawn = time.monotonic()
 
 
-def draw_curves(rows: list[Row]) -> Figure:
+def draw_curves(rows: list[Row], *, panels: Mapping[str, str] | None = None) -> Figure:
     """Draw every column of a history over the epochs, in panels by kind.
 
     Args:
         rows: one dictionary an epoch, each with ``epoch``.
+        panels: see ``CurvesHandler``.
 
     Returns:
         a figure on the Agg canvas, ready to save.
     """
     columns = dict.fromkeys(key for row in rows for key in row if key not in ("epoch", "lr"))
-    panels: dict[str, list[str]] = {}
+    beginnings = panels or _PANELS
+    shown: dict[str, list[str]] = {}
     for column in columns:
-        title = next(title for title, beginning in _PANELS.items() if column.startswith(beginning))
-        panels.setdefault(title, []).append(column)
-    ordered = [title for title in _PANELS if title in panels]
+        fitting = [title for title, beginning in beginnings.items() if column.startswith(beginning)]
+        for title in fitting[:1]:
+            shown.setdefault(title, []).append(column)
+    ordered = [title for title in beginnings if title in shown]
     height, width = max(1, math.ceil(len(ordered) / _PANELS_A_ROW)), max(1, min(len(ordered), _PANELS_A_ROW))
     figure = Figure(figsize=(4.5 * width, 3.6 * height), layout="constrained")
     FigureCanvasAgg(figure)
     for index, title in enumerate(ordered):
         axes = figure.add_subplot(height, width, index + 1, title=title, xlabel="epoch")
-        for column in panels[title]:
+        for column in shown[title]:
             points = [(row["epoch"], row[column]) for row in rows if column in row]
             axes.plot(*zip(*points, strict=True), marker=".", label=column)
         axes.xaxis.get_major_locator().set_params(integer=True)

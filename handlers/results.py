@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from ..data.writers import summarize_volume, volume_name, write_results, write_volume_csv, zip_submission
+from ..data.writers import summarize_volume, write_results, write_volume_csv, zip_submission
+from ..data.writers_names import distinct_names
 
 _logger = logging.getLogger("tomobundles")
 
@@ -114,25 +114,6 @@ def stored_values(label_values: Mapping[str | int, int]) -> dict[int, int]:
         if index != 0 and int(stored) <= 255:
             inverse.setdefault(int(index), int(stored))
     return inverse
-
-
-def distinct_names(paths: Sequence[str]) -> dict[str, str]:
-    """Name each volume by its file; where names repeat, parent folders are put in front until they differ.
-
-    Volumes of one folder that differ in their ending alone keep it.
-    """
-    names = {path: volume_name(path) for path in paths}
-    for depth in range(1, max((len(Path(path).parts) for path in paths), default=1)):
-        for path in _repeated(names):
-            parents = Path(path).parts[:-1]
-            if depth <= len(parents):
-                names[path] = f"{parents[-depth].strip('/')}_{names[path]}"
-    return names | {path: Path(path).name for path in _repeated(names)}
-
-
-def _repeated(names: Mapping[str, str]) -> list[str]:
-    counts = Counter(names.values())
-    return [path for path, name in names.items() if counts[name] > 1]
 
 
 def _volume(volume: torch.Tensor) -> np.ndarray:

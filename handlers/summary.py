@@ -37,17 +37,30 @@ class SummaryHandler:
     Args:
         output_dir: folder of the two files; made when needed.
         class_names: names of the classes 1 to K.
+        columns: title -> metric, the columns of the logged table: a class's value is the metric's name, an
+            underscore and the class, the mean's is the metric's name alone; None takes Dice and AUC.
+        score: name of the metric in the table's last line.
     """
 
-    def __init__(self, output_dir: str | PathLike, class_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        output_dir: str | PathLike,
+        class_names: Sequence[str],
+        *,
+        columns: Mapping[str, str] | None = None,
+        score: str = "score",
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
+        self.columns = dict(columns or _MEANS)
+        self.score = score
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator.
 
         Args:
-            engine: a MONAI evaluator with ``SegmentationPresenceScore`` among its metrics.
+            engine: a MONAI evaluator with ``SegmentationPresenceScore`` or ``SliceClassificationScore`` among
+                its metrics.
         """
         if idist.get_rank() == 0:
             engine.add_event_handler(Events.COMPLETED, self)
@@ -63,8 +76,8 @@ class SummaryHandler:
             content = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
             path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         rows = _rows(getattr(engine.state, "volume_names", []))
-        if rows:
-            details = engine.state.metric_details
+        details = getattr(engine.state, "metric_details", {})
+        if rows and details:
             self._write_volumes(rows, {key: details[key] for key in _COLUMNS if key in details})
         summary = f"{len(rows)} volumes evaluated, written to {self.output_dir}"
         _logger.info("%s\n%s", summary, self.table(metrics))
@@ -87,7 +100,7 @@ class SummaryHandler:
         Args:
             metrics: flat values by name, as in ``engine.state.metrics``.
         """
-        means = {title: name for title, name in _MEANS.items() if name in metrics}
+        means = {title: name for title, name in self.columns.items() if self._has(metrics, name)}
         width = max(len(name) for name in [*self.class_names, "class"])
         rows = [["class", *means]]
         for label, suffix in [*((name, f"_{name}") for name in self.class_names), ("mean", "")]:
@@ -99,7 +112,11 @@ class SummaryHandler:
             )
             for row in rows
         ]
-        return "\n".join(lines + ([f"score {_mean(metrics['score'])}"] if "score" in metrics else []))
+        last = [f"{self.score} {_mean(metrics[self.score])}"] if self.score in metrics else []
+        return "\n".join(lines + last)
+
+    def _has(self, metrics: Mapping[str, float], name: str) -> bool:
+        return name in metrics or any(f"{name}_{class_name}" in metrics for class_name in self.class_names)
 
 
 def _rows(names: Sequence[str]) -> dict[int, str]:

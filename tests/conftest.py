@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .helpers import OCT, ROOT, workflow, write_contest
+from .helpers import ICH, OCT, ROOT, workflow, write_contest, write_heads
 
 torch.set_num_threads(
     1
@@ -31,6 +31,26 @@ def trained(contest_dir, tmp_path_factory) -> Path:
         workflow(
             OCT / "train.json", dataset_dir=str(contest_dir), output_dir=str(output), epochs=2, batch_size=4
         ).run()
+    finally:
+        os.chdir(here)
+    return output
+
+
+@pytest.fixture(scope="session")
+def heads_dir(tmp_path_factory) -> Path:
+    """A tiny head-CT data set in the contest's layout; read only."""
+    return write_heads(tmp_path_factory.mktemp("heads"))
+
+
+@pytest.fixture(scope="session")
+def trained_ich(heads_dir, tmp_path_factory) -> Path:
+    """The output folder of ich (ResNet-18) trained for two epochs on it; read only."""
+    output = tmp_path_factory.mktemp("trained_ich")
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        options = {"dataset_dir": str(heads_dir), "output_dir": str(output), "epochs": 2, "batch_size": 4}
+        workflow(ICH / "train.json", **{"network_def#backbone": "resnet18"}, **options).run()
     finally:
         os.chdir(here)
     return output

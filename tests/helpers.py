@@ -15,6 +15,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 OCT = Path("bundles/oct_edema/configs")
+ICH = Path("bundles/ich/configs")
 SECTIONS = {"Edema_trainingset": 4, "Edema_validationset": 2, "Edema_testset": 1}
 
 
@@ -39,6 +40,32 @@ def write_contest(root: Path, *, shape: tuple[int, int, int] = (4, 32, 24)) -> P
             image = np.clip(image + rng.normal(0, 8, shape), 0, 255).astype(np.uint8)
             write_slices(root / section / "original_images" / f"P{patient}_a.img", image)
             write_slices(root / section / "label_images" / f"P{patient}_a_labelMark", label)
+    return root
+
+
+def write_heads(root: Path, *, size: int = 32, slices: int = 5) -> Path:
+    """Write slices of heads with bright bleeds in the contest's layout: six patients train, two test.
+
+    Slice k of patient p has class p % 5 where k is 1 or 2, a bright square whose place is the class's; the
+    last patient of each section has none.
+    """
+    rng = np.random.default_rng(0)
+    for section, count in (("train", 6), ("test", 2)):
+        rows = ["dirname,ID,ich,ivh,sah,sdh,edh"]
+        for patient in range(count):
+            name = f"{section}{patient:02d}"
+            volume = 80 + rng.normal(0, 8, (slices, size, size))
+            kind = patient % 5
+            present = [patient < count - 1 and k in (1, 2) for k in range(slices)]
+            volume[present, 4 + 5 * kind : 8 + 5 * kind, 8:24] += 120
+            volume = np.clip(volume, 0, 255).astype(np.uint8)
+            folder = root / section / f"ID_{name}"
+            folder.mkdir(parents=True)
+            for k, pixels in enumerate(volume):
+                Image.fromarray(pixels).save(folder / f"{name}_{k}.jpg", quality=95)
+                marks = [int(present[k] and kind == one) for one in range(5)]
+                rows.append(",".join(map(str, [f"ID_{name}", f"{name}_{k}", *marks])))
+        (root / f"{section}.csv").write_text("\n".join(rows) + "\n")
     return root
 
 

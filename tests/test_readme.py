@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command that the documentation shows: what it names exists, and it runs."""
 
+import json
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
+from tomobundles.data.phantoms import write_dicom_series
 from tomobundles.scripts import cli
 from tomobundles.utils.overrides import check_overrides
 
@@ -20,7 +22,7 @@ from .helpers import ROOT
 
 MONAI_RUN = ["-m", "monai.bundle", "run"]
 CARDS = sorted(path.relative_to(ROOT) for path in (ROOT / "bundles").glob("*/docs/README.md"))
-PAGES = [Path("README.md"), Path("docs/own_data.md"), *CARDS]
+PAGES = [Path("README.md"), Path("docs/own_data.md"), Path("docs/own_head_ct.md"), *CARDS]
 
 
 @pytest.fixture(autouse=True)
@@ -160,41 +162,56 @@ def _run(words, overrides, *, cwd=ROOT):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-SMALL = {"training": {"epochs": 1, "batch_size": 4}, "evaluating": {}, "inference": {}}
+SMALL = {"training": {"epochs": 1, "batch_size": 4}}
+SMALLER = {"oct_edema": {}, "ich": {"network_def#backbone": "resnet18"}}
 MADE = {
     "training": "models/model.pt",
     "evaluating": "evaluation/metrics.json",
-    "inference": "findings.csv",
+    "inference": {"oct_edema": "findings.csv", "ich": "patients.csv"},
 }
 
 
+def _bundle(words):
+    return _config_files(words)[0].split("/")[1]
+
+
+def _made(words):
+    made = MADE[words[4]]
+    return made if isinstance(made, str) else made[_bundle(words)]
+
+
 def _runs(commands):
-    return [pytest.param(words, id=words[4]) for words in commands if words[1:4] == MONAI_RUN]
+    runs = [words for words in commands if words[1:4] == MONAI_RUN]
+    return [pytest.param(words, id=f"{_bundle(words)} {words[4]}") for words in runs]
 
 
 def test_the_readme_shows_all_three_runs():
-    assert [run.id for run in _runs(_commands("README.md"))] == list(MADE)
-    assert [run.id for run in _runs(_demo_commands())] == list(MADE)
+    assert [run.id for run in _runs(_commands("README.md"))][:3] == [f"oct_edema {name}" for name in MADE]
+    assert [run.id for run in _runs(_demo_commands())] == [f"oct_edema {name}" for name in MADE]
 
 
 @pytest.mark.parametrize("words", _runs(_commands("README.md")))
-def test_the_readmes_commands_run(words, contest_dir, trained, tmp_path):
-    overrides = {"dataset_dir": contest_dir, "output_dir": tmp_path} | SMALL[words[4]]
+def test_the_readmes_commands_run(words, request, tmp_path):
+    data, model = {"oct_edema": ("contest_dir", "trained"), "ich": ("heads_dir", "trained_ich")}[
+        _bundle(words)
+    ]
+    overrides = {"dataset_dir": request.getfixturevalue(data), "output_dir": tmp_path}
+    overrides |= SMALL.get(words[4], {}) | SMALLER[_bundle(words)]
     if words[4] != "training":
-        overrides["ckpt_dir"] = trained / "models"
+        overrides["ckpt_dir"] = request.getfixturevalue(model) / "models"
     _run(words, overrides)
-    assert (tmp_path / MADE[words[4]]).stat().st_size > 0
+    assert (tmp_path / _made(words)).stat().st_size > 0
 
 
 def test_make_demo_runs(contest_dir, tmp_path):
     """Its three lines in order, each on what the one before it left."""
     for words in _demo_commands():
-        overrides = {"dataset_dir": contest_dir, "output_dir": tmp_path} | SMALL[words[4]]
+        overrides = {"dataset_dir": contest_dir, "output_dir": tmp_path} | SMALL.get(words[4], {})
         if words[4] == "inference":
             overrides["ckpt_dir"] = tmp_path / "models"
         _check_run(words)
         _run(words, overrides)
-        assert (tmp_path / MADE[words[4]]).stat().st_size > 0
+        assert (tmp_path / _made(words)).stat().st_size > 0
 
 
 def _write_mine(folder):
@@ -223,7 +240,39 @@ def test_own_data_runs_from_a_folder_to_masks(tmp_path):
         if words[0] == "tomobundles":
             assert cli.main(words[1:]) == 0
         else:
-            _run(words, SMALL[words[4]])
+            _run(words, SMALL.get(words[4], {}))
     assert (mine / "model" / "evaluation" / "metrics.json").is_file()
     assert (mine / "results" / "findings.csv").is_file()
     assert len(list((mine / "results").rglob("*.nii.gz"))) == 1
+
+
+def _write_studies(folder, text):
+    """The folder that docs/own_head_ct.md supposes, with the page's own datalist."""
+    (folder / "labels").mkdir(parents=True)
+    hu = np.random.default_rng(0).integers(-50, 90, (16, 16, 4)).astype(np.int16)
+    for name in ("a01", "b01", "c01"):
+        uids = write_dicom_series(
+            folder / "studies" / name, hu, spacing_mm=(0.9, 0.9, 5.0), study=name, series=name
+        )
+        rows = [f"{uid},{int(index == 1)},0,0,,0" for index, uid in enumerate(uids)]
+        (folder / "labels" / f"{name}.csv").write_text("\n".join(["slice,IPH,IVH,SAH,SDH,EDH", *rows]) + "\n")
+    nib.save(nib.Nifti1Image(hu.transpose(1, 0, 2), np.eye(4)), folder / "studies" / "a02.nii.gz")
+    found = json.loads(re.search(r"^```json\n(.*?)^```", text, re.S | re.M)[1])
+    found["validation"][0]["image"] = "studies/a03.nii.gz"  # the page's slices are numbered, as in NIfTI
+    nib.save(nib.Nifti1Image(hu.transpose(1, 0, 2), np.eye(4)), folder / "studies" / "a03.nii.gz")
+    found["test"] = [{"image": "studies/c01", "patient": "c01", "label": "labels/c01.csv"}]
+    (folder / "datalist.json").write_text(json.dumps(found))
+
+
+def test_own_head_ct_runs_from_a_datalist_to_probabilities(tmp_path):
+    """Every command of the page, training first, with mine/ elsewhere and one epoch."""
+    mine = tmp_path / "mine"
+    _write_studies(mine, (ROOT / "docs/own_head_ct.md").read_text(encoding="utf-8"))
+    commands = list(_commands("docs/own_head_ct.md"))
+    for words in sorted(commands, key=lambda words: words[4] != "training"):
+        words = [re.sub(r"^mine\b", str(mine), word) for word in words]
+        _run(words, SMALL.get(words[4], {}) | SMALLER["ich"])
+    assert (mine / "refined" / "models" / "model.pt").is_file()
+    assert (mine / "model" / "evaluation" / "metrics.json").is_file()
+    assert (mine / "calibrated" / "calibration.json").is_file()
+    assert len((mine / "results" / "patients.csv").read_text().splitlines()) == 1 + 5

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 
@@ -42,6 +42,7 @@ def resolve_series(
     preference: SeriesPreference | None = None,
     series_uid: str | None = None,
     accept: Collection[str] = (),
+    files: Iterable[str | PathLike] | None = None,
 ) -> Series:
     """Choose the series to read from one study.
 
@@ -54,6 +55,7 @@ def resolve_series(
         preference: what is wanted; None for the defaults, which suit head CT.
         series_uid: take this series, whatever its plane, kernel and thickness. Its faults still count.
         accept: codes of fatal findings whose risk the user takes, see ``ACCEPTABLE``.
+        files: the study's files, where ``path`` holds others too; None takes all that lie there.
 
     Returns:
         the series, with ``reason`` and ``dropped`` in words. Accepted findings stay, no longer fatal.
@@ -62,7 +64,7 @@ def resolve_series(
         InputError: no DICOM image there, several studies, no candidate, a fatal finding, or a tie.
     """
     preference, codes = preference or SeriesPreference(), check_accept(accept)
-    scan = find_series(path)
+    scan = find_series(path, files=files)
     studies = _by_study(scan, series_uid)
     if len(studies) > 1:
         patients = {series[0].patient for series in studies.values()}

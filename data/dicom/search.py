@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -20,7 +20,7 @@ _SAME_COSINE = 0.005  # orientations nearer than about 0.3 degrees are one
 _SAME_SPACING_MM = 0.001
 
 
-def find_series(path: str | PathLike) -> Scan:
+def find_series(path: str | PathLike, *, files: Iterable[str | PathLike] | None = None) -> Scan:
     """Search a folder and everything below it for DICOM images, reading headers only.
 
     A group has one StudyInstanceUID, SeriesInstanceUID, orientation, matrix and pixel spacing. Localizers,
@@ -28,6 +28,7 @@ def find_series(path: str | PathLike) -> Scan:
 
     Args:
         path: a folder or a single DICOM file.
+        files: look at these files alone, which lie below ``path``; None looks at all.
 
     Returns:
         groups in the order of their UIDs, largest first within one series. DICOMDIR and files that do not
@@ -36,7 +37,7 @@ def find_series(path: str | PathLike) -> Scan:
     Raises:
         InputError: no such path, or a folder that cannot be listed.
     """
-    headers, unreadable, ignored = _read_headers(Path(path))
+    headers, unreadable, ignored = _read_headers(_files(Path(path)) if files is None else map(Path, files))
     by_uid = _group(headers)
     groups = [group for siblings in by_uid for group in siblings]
     per_group = Counter(uid for group in groups for uid in {header.sop_uid for header in group} if uid)
@@ -59,11 +60,11 @@ def holds_dicom(folder: str | PathLike) -> bool:
     return any(has_dicom_magic(file) for file in _files(Path(folder)))
 
 
-def _read_headers(path: Path) -> tuple[list[SliceHeader], list[Finding], int]:
+def _read_headers(files: Iterable[Path]) -> tuple[list[SliceHeader], list[Finding], int]:
     headers: list[SliceHeader] = []
     unreadable: list[Finding] = []
     ignored = 0
-    for file in _files(path):
+    for file in files:
         try:
             header = read_header(file)
         except InputError as error:

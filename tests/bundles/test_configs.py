@@ -72,9 +72,16 @@ def test_bundle_has_what_the_specification_wants(bundle):
 
 
 @pytest.fixture
-def needs(contest_dir, trained):
+def needs(contest_dir, trained, heads_dir, trained_ich):
     """What each bundle needs to be built: tiny data and a model trained on it."""
-    return {"oct_edema": {"dataset_dir": str(contest_dir), "ckpt_dir": str(trained / "models")}}
+    return {
+        "oct_edema": {"dataset_dir": str(contest_dir), "ckpt_dir": str(trained / "models")},
+        "ich": {
+            "dataset_dir": str(heads_dir),
+            "ckpt_dir": str(trained_ich / "models"),
+            "network_def#backbone": "resnet18",
+        },
+    }
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
@@ -104,19 +111,37 @@ def test_same_ids_in_the_same_order(bundle):
     assert [name for name in ids if name in order] == order
 
 
+# what the two workflows must share, as far as a bundle has it
+SHARED_IDS = [
+    "bundle_root",
+    "sample_dir",
+    "num_slices",
+    "slice_dim",
+    "reverse_stack",
+    "normalize_per_image",
+    "axes",
+    "class_names",
+    "label_values",
+    "layout",
+    "normalize",
+    "network_def",
+    "windows",
+    "neighbours",
+    "image_size",
+    "context_gain",
+    "posterior",
+]
+ONLY_FOR_TRAINING = {"imagenet_weights"}
+INFERER = ("num_slices", "slice_dim", "reverse", "normalize", "finish", "channels_last", "bf16")
+
+
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_inference_sees_what_training_made(bundle):
     train, inference = (_json(bundle / "configs" / name) for name in WORKFLOWS)
-    for shared in (
-        "network_def",
-        "normalize",
-        "layout",
-        "class_names",
-        "label_values",
-        "num_slices",
-        "bundle_root",
-    ):
-        assert train[shared] == inference[shared], shared
+    for name in ONLY_FOR_TRAINING:
+        train["network_def"].pop(name, None)
+    for shared in SHARED_IDS:
+        assert train.get(shared) == inference.get(shared), shared
     ours = {
         item["_target_"]: {key: value for key, value in item.items() if key not in ("keys", "_target_")}
         for item in train["train"]["deterministic_transforms"]
@@ -124,8 +149,11 @@ def test_inference_sees_what_training_made(bundle):
     for item in inference["preprocessing"]["transforms"]:
         rest = {key: value for key, value in item.items() if key not in ("keys", "_target_")}
         assert ours[item["_target_"]] == rest
-    for key in ("num_slices", "slice_dim", "reverse", "normalize", "finish", "channels_last", "bf16"):
-        assert train["validate"]["inferer"][key] == inference["inferer"][key]
+    slices = [parts.get("slices", parts["inferer"]) for parts in (train["validate"], inference)]
+    for key in INFERER:
+        assert slices[0].get(key) == slices[1].get(key), key
+    if "postprocessing" in train["validate"]:
+        assert train["validate"]["postprocessing"] == inference["postprocessing"]
 
 
 @pytest.mark.parametrize("path", [*_files(overlays=False), *_files(overlays=True)])
@@ -172,4 +200,4 @@ def test_overlays_fit_what_they_lie_on(path, needs, trained, tmp_path):
 @pytest.mark.parametrize("path", list(_files(overlays=True)))
 def test_only_evaluation_overlays_add_runs(path):
     runs = [key for key in _json(path) if key in ("run", "training", "evaluating", "inference")]
-    assert runs in ([], ["evaluating", "run"])
+    assert runs in ([], ["evaluating", "run"], ["calibrating", "run"])

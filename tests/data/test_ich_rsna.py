@@ -79,7 +79,7 @@ def test_what_has_no_label_or_cannot_be_read_is_counted(root, caplog):
     assert len(found[0]["label"]["slices"]) == 2
     assert "label" not in found[2]
     assert "2 slices are not in" in caplog.text
-    assert "1 files cannot be read (move them away" in caplog.text
+    assert "1 files cannot be read and are left out" in caplog.text
     assert "ID_d.dcm" in caplog.text
 
 

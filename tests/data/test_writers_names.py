@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tomobundles.data.writers_names import volume_name
+from tomobundles.data.writers_names import distinct_names, volume_name
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,9 @@ def test_the_working_directory_has_its_own_name(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     assert volume_name(".") == "eye"
+
+
+def test_names_that_repeat_get_the_parents_there_are():
+    paths = ["scan.npy", "a/scan.nii", "b/a/scan.nii"]
+    assert list(distinct_names(paths).values()) == ["scan", "a_scan", "b_a_scan"]
+    assert distinct_names([]) == {}

@@ -55,7 +55,9 @@ def test_an_undefined_value_is_nan(engines, tmp_path):
 def test_drawing_is_limited_but_for_the_end(engines, tmp_path, monkeypatch):
     drawn = []
     original = curves_module.draw_curves
-    monkeypatch.setattr(curves_module, "draw_curves", lambda rows: drawn.append(len(rows)) or original(rows))
+    monkeypatch.setattr(
+        curves_module, "draw_curves", lambda rows, **given: drawn.append(len(rows)) or original(rows, **given)
+    )
     run(engines, tmp_path, epochs=3, min_seconds=3600)
     assert drawn == [1, 3]
     drawn.clear()
@@ -138,3 +140,9 @@ def test_panels_and_points():
 @pytest.mark.parametrize("rows", [[], [{"epoch": 1}]])
 def test_a_figure_without_values(rows):
     assert draw_curves(rows).axes == []
+
+
+def test_given_panels_leave_the_rest_to_the_table():
+    rows = [{"epoch": 1, "loss": 0.5, "auc_a": 0.8, "other": 1.0}]
+    axes = draw_curves(rows, panels={"Loss": "loss", "AUC": "auc_"}).axes
+    assert [one.get_title() for one in axes] == ["Loss", "AUC"]

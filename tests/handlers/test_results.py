@@ -9,8 +9,9 @@ from monai.data import MetaTensor
 
 from tests.helpers import write_slices
 from tomobundles.data.writers import FORMS
+from tomobundles.data.writers_names import distinct_names
 from tomobundles.handlers import ResultsHandler
-from tomobundles.handlers.results import distinct_names, stored_values
+from tomobundles.handlers.results import stored_values
 
 
 def _engine(tmp_path, *, label=True, known=False, num_classes=1):

@@ -98,3 +98,12 @@ def test_repeats_of_even_sharding_come_once(tmp_path, monkeypatch):
     monkeypatch.setattr(idist, "get_world_size", lambda: 2)
     evaluate(tmp_path, names=["/a/v0.nii", "/a/v0.nii"])
     assert (tmp_path / "volumes.csv").read_text().count("v0.nii") == 1
+
+
+def test_other_columns_and_score(tmp_path):
+    columns = {"F2": "f2", "AUC": "auc", "ECE": "ece"}
+    handler = SummaryHandler(tmp_path, ["IPH"], columns=columns, score="f2_micro")
+    # AUC has a value of a class but no mean; ECE has neither and is left out
+    assert handler.table({"f2_IPH": 0.5, "f2": 0.25, "auc_IPH": 1.0, "f2_micro": 0.75}) == (
+        "class      F2     AUC\nIPH    0.5000  1.0000\nmean   0.2500       -\nf2_micro 0.7500"
+    )

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The micro F2 of slices as key metric of an evaluator, with all other scores beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine
+from ignite.metrics import Metric
+from monai.utils import string_list_all_gather
+
+from ..metrics import SliceClassificationMetrics, SliceRecord
+from ..utils import InputError
+
+_logger = logging.getLogger("tomobundles")
+
+KEY = "f2_micro"
+
+
+class SliceClassificationScore(Metric):
+    """Scores of an evaluator's studies by slice and by patient; ``compute`` gives the micro F2.
+
+    Use as ``"key_val_metric": {"f2_micro": {"_target_": ...}}`` behind ``SlicePosteriorsd``. Reads the
+    decollated ``engine.state.output``, dictionaries with "image", "label" (K + 1, D) and "pred" (see
+    ``SlicePosteriorsd``), and of ``engine.state.batch`` "patient" and "study_label" (K + 1,). When an epoch
+    of evaluation ends,
+
+    - ``engine.state.metrics`` gets every value of ``metrics.SliceClassificationMetrics.aggregate``, and with
+      ``bootstrap`` the bounds ``<metric>_low`` and ``<metric>_high`` of the 95 % intervals over patients;
+    - ``engine.state.slice_metrics`` is the ``SliceClassificationMetrics`` of all studies, which
+      ``CalibrationHandler`` fits on.
+
+    With several processes the studies of all are scored together, on every rank; a study that the sampler
+    gave to two ranks counts once.
+
+    Args:
+        class_names: the K classes, without ``any``.
+        bootstrap: samples of patients for the intervals; 0 leaves them out.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: at the end of the epoch, when no study had a label.
+    """
+
+    def __init__(self, class_names: Sequence[str], *, bootstrap: int = 0, seed: int = 0) -> None:
+        self.metrics = SliceClassificationMetrics(class_names)
+        self.bootstrap = bootstrap
+        self.seed = seed
+        self._warned: set[str] = set()
+        super().__init__()
+
+    def reset(self) -> None:
+        """Forget all studies; called when an evaluation starts."""
+        self.metrics.reset()
+
+    @torch.no_grad()
+    def iteration_completed(self, engine: Engine) -> None:
+        """Take in the studies of one iteration."""
+        for output, item in zip(engine.state.output, engine.state.batch, strict=True):
+            self.update((output, item))
+
+    def update(self, study: tuple[Mapping[str, Any], Mapping[str, Any]]) -> None:
+        """Take in one study: its output and its batch item."""
+        output, item = study
+        name = _study_name(output.get("image"))
+        self.metrics.update(
+            output["pred"],
+            output.get("label"),
+            study_label=item.get("study_label"),
+            name=name,
+            patient=str(item.get("patient", name)),
+        )
+
+    def compute(self) -> float:
+        """The micro F2 over all studies of all processes."""
+        return self._gathered().aggregate()[KEY]
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Put all scores and the studies into the engine's state."""
+        metrics = self._gathered()
+        values = metrics.aggregate()
+        self._warn_undefined(values, len(metrics.records))
+        if self.bootstrap:
+            intervals = metrics.intervals(samples=self.bootstrap, seed=self.seed)
+            for key, interval in intervals.items():
+                values |= {f"{key}_low": interval.low, f"{key}_high": interval.high}
+        engine.state.metrics.update(values)
+        engine.state.metrics[name] = values[KEY]
+        engine.state.slice_metrics = metrics
+        engine.state.volume_names = [record.name for record in metrics.records]
+
+    def _gathered(self) -> SliceClassificationMetrics:
+        every = SliceClassificationMetrics(self.metrics.class_names)
+        every.records = _gather(self.metrics.records)
+        known = any(
+            not record.label.isnan().all() or not record.study_label.isnan().all() for record in every.records
+        )
+        if not known:
+            raise InputError(
+                f"none of the {len(every.records)} studies has a label to compare with",
+                remedy="Name the labels in the datalist, or run inference instead of evaluation.",
+            )
+        return every
+
+    def _warn_undefined(self, values: Mapping[str, float], studies: int) -> None:
+        for name in self.metrics.class_names:
+            if math.isnan(values[f"auc_{name}"]) and name not in self._warned:
+                self._warned.add(name)
+                _logger.warning(
+                    "class %s is in none or all of the labelled slices of %d studies: its AUC is undefined",
+                    name,
+                    studies,
+                )
+
+
+def _study_name(image: Any) -> str:
+    """The file, or of DICOM the series: two series may lie in one folder."""
+    meta = getattr(image, "meta", {})
+    return str(meta.get("series_uid") or meta.get("filename_or_obj", ""))
+
+
+def _gather(records: list[SliceRecord]) -> list[SliceRecord]:
+    """All ranks' records in rank order, without the repeats that even sharding makes.
+
+    A repeat has the name and the labels of a record of an earlier rank: a study may come twice, with the
+    labels of two readers. What has no name is never a repeat.
+    """
+    if idist.get_world_size() == 1:
+        return records
+    payload = json.dumps([record.as_lists() for record in records])
+    seen: set[str] = set()
+    distinct: list[SliceRecord] = []
+    for text in string_list_all_gather([payload]):
+        keyed = [(json.dumps([r["name"], r["label"], r["study_label"]]), r) for r in json.loads(text)]
+        distinct += [SliceRecord.from_lists(r) for key, r in keyed if not r["name"] or key not in seen]
+        seen |= {key for key, _ in keyed}
+    return distinct

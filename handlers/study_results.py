@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write every study's results as soon as it is inferred, and the tables of all at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+from torch import Tensor
+
+from ..data.study_dicom import DICOM_FORMS, source_files, write_dicom_results
+from ..data.study_result import StudyRefusal, StudyResult
+from ..data.study_submissions import write_contest_labels, write_rsna_labels
+from ..data.study_tables import (
+    patient_row,
+    refused_row,
+    slice_rows,
+    write_patients_csv,
+    write_refusals_csv,
+    write_slices_csv,
+)
+from ..data.study_writers import STUDY_FORMS, write_study
+from ..data.writers_names import distinct_names
+from ..metrics import Calibration
+from ..utils import InputError
+
+_logger = logging.getLogger("tomobundles")
+
+_PROBABILITIES = ("raw", "context", "calibrated_raw", "calibrated", "patient")
+_SUBMISSIONS: dict[str, tuple[str, Callable[..., Path]]] = {
+    "contest": ("submission_contest.csv", write_contest_labels),
+    "rsna": ("submission_rsna.csv", write_rsna_labels),
+}
+
+
+class StudyResultsHandler:
+    """Write tables, heat maps, pictures, a page and DICOM objects of each study of an evaluator.
+
+    A study's own results are on disk before the next one is inferred, in ``output_dir/<name>/``. When all are
+    done, ``slices.csv`` and ``patients.csv`` have the rows of all studies; refused studies are in
+    ``patients.csv`` too and in ``refusals.csv``, and the run then ends with an error that counts them.
+
+    A DICOM study goes by its StudyInstanceUID in every file and name: folders and identifiers of the input
+    may name the patient. Other studies go by the sample's "name" and "patient", else by their file.
+
+    Args:
+        output_dir: folder of all results.
+        class_names: the K classes, without ``any``.
+        calibration: whose thresholds decide; None cuts at 0.2, which is where the best F2 can be at most.
+        refused: studies that were refused before.
+        outputs: of ``data.study_writers.STUDY_FORMS`` ("csv", "heatmaps", "contact_sheet", "html"),
+            ``data.study_dicom.DICOM_FORMS`` ("structured_report", "secondary_capture": for DICOM input) and
+            "contest", "rsna" (submissions of all studies).
+        identified: copy the patient's identity into the DICOM objects.
+        model: name of the network, for the page.
+
+    Raises:
+        InputError: an unknown output.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | PathLike,
+        class_names: Sequence[str],
+        *,
+        calibration: Calibration | None = None,
+        refused: Sequence[StudyRefusal] = (),
+        outputs: Sequence[str] = ("csv", "html"),
+        identified: bool = False,
+        model: str = "",
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.calibration = calibration or Calibration.identity(class_names, threshold=0.2)
+        self.rows = list(self.calibration.row_names)
+        self.refused = list(refused)
+        self.outputs = list(outputs)
+        self.identified = identified
+        self.model = "; ".join(filter(None, [model, f"calibrated on {self.calibration.note or 'nothing'}"]))
+        known = [*STUDY_FORMS, *DICOM_FORMS, *_SUBMISSIONS]
+        unknown = [one for one in self.outputs if one not in known]
+        if unknown:
+            raise InputError(f"unknown output {unknown[0]!r}", remedy=f"known are {', '.join(known)}")
+        self._names: dict[str, str] = {}
+        self._results: list[StudyResult] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a MONAI evaluator behind ``SlicePosteriorsd``."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+
+    def _start(self, engine: Engine) -> None:
+        self._names = distinct_names([str(item["image"]) for item in engine.data_loader.dataset.data])
+        self._results = []
+
+    def _write(self, engine: Engine) -> None:
+        for output, item in zip(engine.state.output, engine.state.batch, strict=True):
+            result = self._result(output, item)
+            written = write_study(
+                result, self.output_dir, outputs=[one for one in self.outputs if one in STUDY_FORMS]
+            )
+            if result.study_uid and any(one in DICOM_FORMS for one in self.outputs):
+                files = item.get("files") or source_files(item["image"].meta["filename_or_obj"], result)
+                options = {"outputs": self.outputs, "identified": self.identified}
+                written += write_dicom_results(result, self.output_dir / result.name, files=files, **options)
+            self._results.append(_without_pixels(result))
+            _logger.info("%s: %d results in %s", result.name, len(written), self.output_dir / result.name)
+
+    def _result(self, output: Mapping[str, Any], item: Mapping[str, Any]) -> StudyResult:
+        image, prediction = output["image"], output["pred"]
+        meta = image.meta
+        dicom = meta.get("form") == "dicom"
+        name, patient = self._identity(meta, item)
+        known = bool(meta.get("spacing_known"))
+        affine = np.asarray(image.affine, dtype=np.float64)
+        return StudyResult(
+            name=name,
+            patient=patient,
+            class_names=self.rows,
+            probabilities={key: _array(prediction[key]) for key in _PROBABILITIES},
+            thresholds=self.calibration.thresholds,
+            patient_thresholds=self.calibration.patient_thresholds,
+            image=image.as_tensor()[0].cpu().numpy(),
+            affine=affine,
+            spacing=np.linalg.norm(affine[:3, :3], axis=0).tolist() if known else None,
+            slice_names=[str(one) for one in meta["slice_names"]],
+            slice_files=() if dicom else [str(one) for one in meta.get("slice_files") or ()],
+            positions_mm=_positions(meta, affine, image.shape[-1]) if known else None,
+            study_uid=meta.get("study_uid"),
+            series_uid=meta.get("series_uid"),
+            label=_array(output["label"]) if isinstance(output.get("label"), Tensor) else None,
+            cam=_array(prediction["cam"]) if "cam" in prediction else None,
+            # collating makes None of an empty list
+            findings=[str(one) for one in meta.get("findings") or ()],
+            # where a series is named to be loaded, the choice was made before
+            series_reason=str(item.get("series_reason") or meta.get("reason", "")),
+            model=self.model,
+        )
+
+    def _identity(self, meta: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, str]:
+        """Name of the results, and the patient in tables."""
+        if meta.get("form") == "dicom":
+            patient = str(meta["study_uid"])
+            names = [patient, str(meta["series_uid"])]
+        else:
+            names = [item.get("name") or self._names[meta["filename_or_obj"]]]
+            patient = str(item.get("patient", names[0]))
+        used = {result.name for result in self._results}
+        # a scan may be listed again, with the labels of another reader
+        names += [f"{names[-1]}_{number}" for number in range(2, len(used) + 2)]
+        return next(name for name in names if name not in used), patient
+
+    def _finish(self) -> None:
+        if not self._results and not self.refused:
+            return
+        rows = [row for result in self._results for row in slice_rows(result)]
+        write_slices_csv(self.output_dir / "slices.csv", rows, self.rows)
+        patients = [patient_row(result) for result in self._results]
+        patients += [refused_row(refusal, self.rows) for refusal in self.refused]
+        write_patients_csv(self.output_dir / "patients.csv", patients, self.rows)
+        refusals = self.output_dir / "refusals.csv"
+        if self.refused:
+            write_refusals_csv(refusals, self.refused)
+        else:
+            refusals.unlink(missing_ok=True)  # of an earlier run
+        submitted = _own_slice_names(self._results)
+        for one in self.outputs:
+            if one in _SUBMISSIONS:
+                name, write = _SUBMISSIONS[one]
+                write(self.output_dir / name, submitted)
+        _logger.info("%d studies: %s", len(self._results), self.output_dir / "patients.csv")
+        if self.refused:
+            total = len(self._results) + len(self.refused)
+            raise InputError(
+                f"{len(self.refused)} of {total} studies were refused, the others have their results",
+                path=refusals,
+                remedy="the table says why",
+            )
+
+
+def _without_pixels(result: StudyResult) -> StudyResult:
+    """What the tables of all studies need of one."""
+    return replace(result, image=np.zeros((1, 1, result.num_slices), np.uint8), cam=None)
+
+
+def _own_slice_names(results: Sequence[StudyResult]) -> list[StudyResult]:
+    """Put the study's name before the slices' where studies share them ("0", "1", ... of NIfTI and .npy)."""
+    counts = Counter(name for result in results for name in result.slice_names)
+    return [
+        replace(result, slice_names=[f"{result.name}_{name}" for name in result.slice_names])
+        if any(counts[name] > 1 for name in result.slice_names)
+        else result
+        for result in results
+    ]
+
+
+def _positions(meta: Mapping[str, Any], affine: np.ndarray, depth: int) -> np.ndarray:
+    """Positions along the normal, mm: the file's, or from the affine's step along the normal."""
+    if "slice_positions_mm" in meta:
+        # rounded to a nanometre: sums of decimals leave -1e-9 for 0
+        return np.round(np.asarray(meta["slice_positions_mm"], dtype=np.float64).reshape(-1), 6) + 0.0
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    step = abs(float(affine[:3, 2] @ normal / np.linalg.norm(normal)))
+    return step * np.arange(depth)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    plain = values.as_tensor() if hasattr(values, "as_tensor") else values
+    return plain.detach().cpu().numpy()
