@@ -29,8 +29,8 @@ class Studies:
     """Studies to infer and those refused.
 
     Args:
-        items: "image" and "patient", "name" for results, and for DICOM "series_uid" and "files", the files of
-            the series in slice order.
+        items: "image" and "patient", "name" for results, and for DICOM "series_uid", "series_reason" (why
+            this series) and "files", the files of the series in slice order.
         refused: the others, each with its reason.
     """
 
@@ -52,8 +52,12 @@ def find_studies(
 ) -> Studies:
     """Find studies of any form, choose a series of each DICOM study, and try every one of them.
 
-    Names: a DICOM study goes by its StudyInstanceUID, since its folder and files may name the patient; other
-    studies by their file or folder, with parent folders in front where names repeat.
+    Names: a DICOM study goes by its StudyInstanceUID, since its folder and files may name the patient (by its
+    place, "test_3", where a listed one has none; "unreadable_1" for a folder of unreadable DICOM files);
+    other studies by their file or folder, with parent folders in front where names repeat.
+
+    Volumes are looked for in the folder itself, DICOM at any depth. Images that lie loose in a folder with
+    DICOM studies below it (a viewer's icons) are left out with a warning.
 
     Args:
         dataset_dir: one study (a DICOM folder, a folder of slice images, .nii, .nii.gz, .npy, one slice), a

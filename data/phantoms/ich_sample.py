@@ -60,7 +60,7 @@ def write_ich_sample(
     window (level 40, width 80), and ``train.csv`` with ``dirname,ID,ich,ivh,sah,sdh,edh``: ID is the file's
     name and ``ich`` is IPH. ``test/`` and ``test.csv`` likewise; the contest's test set had no labels.
     ``dicom/study_<n>/*.dcm`` are further patients, every second one with a tilted gantry and signed pixels,
-    and ``dicom/labels.csv`` has a row for every slice: its SOPInstanceUID and the five classes.
+    and ``dicom/study_<n>.csv`` has a row for every slice: its SOPInstanceUID and the five classes.
 
     A third of the patients has no bleed, unlike in the contest, where practically all have one. Among the
     others the classes are as frequent as in its table.
@@ -165,7 +165,6 @@ def _write_set(root: Path, name: str, members: list[Patient], size: int) -> None
 
 
 def _write_studies(root: Path, members: list[Patient], size: int) -> None:
-    rows = []
     for number, patient in enumerate(members, start=1):
         tilted = number % 2 == 0
         tilt_deg = _TILT_DEG if tilted else 0.0
@@ -180,8 +179,8 @@ def _write_studies(root: Path, members: list[Patient], size: int) -> None:
             signed=tilted,
             description=f"Head {patient.slice_mm:.2f} H31s",
         )
-        rows += [[uid, *scan.presence[:5, k].tolist()] for k, uid in enumerate(uids)]
-    _write_table(root / "labels.csv", ("slice", *CLASSES), rows)
+        rows = [[uid, *scan.presence[:5, k].tolist()] for k, uid in enumerate(uids)]
+        _write_table(root / f"study_{number}.csv", ("slice", *CLASSES), rows)
 
 
 def _write_table(path: Path, header: Iterable[str], rows: list[list]) -> None:

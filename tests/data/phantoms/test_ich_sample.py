@@ -74,19 +74,18 @@ def test_labels_are_the_phantom_s(sample):
 
 
 def test_dicom_studies_are_further_patients_with_labels(sample):
-    rows = {row[0]: row[1:] for row in table(sample / "dicom" / "labels.csv")}
-    assert rows.pop("slice") == list(CLASSES)
     studies = sorted(p.name for p in (sample / "dicom").iterdir() if p.is_dir())
     assert studies == ["study_1", "study_2"]
-    uids, tilts, signed = set(), [], []
+    tilts, signed = [], []
     for study in studies:
         files = [pydicom.dcmread(p) for p in sorted((sample / "dicom" / study).iterdir())]
         assert len({d.SeriesInstanceUID for d in files}) == 1
-        uids |= {d.SOPInstanceUID for d in files}
+        rows = {row[0]: row[1:] for row in table(sample / "dicom" / f"{study}.csv")}
+        assert rows.pop("slice") == list(CLASSES)
+        assert {d.SOPInstanceUID for d in files} == set(rows)
         tilts.append(float(files[0].GantryDetectorTilt))
         signed.append(files[0].PixelRepresentation)
         assert not (sample / "train" / f"ID_{files[0].PatientID}").exists()
-    assert uids == set(rows)
     assert (tilts, signed) == ([0.0, 15.0], [0, 1])
 
 
