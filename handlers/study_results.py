@@ -47,9 +47,10 @@ class StudyResultsHandler:
     done, ``slices.csv`` and ``patients.csv`` have the rows of all studies; refused studies are in
     ``patients.csv`` too and in ``refusals.csv``, and the run then ends with an error that counts them.
 
-    A DICOM study goes by its StudyInstanceUID in every file and name (further series of it by theirs): folders
-    and identifiers of the input may name the patient. Other studies go by the sample's "name" and "patient",
-    else by their file. In submissions the study's name stands before slice names that several studies share.
+    A DICOM study goes by its StudyInstanceUID in every file and name (a further series of it by its own UID):
+    folders and identifiers of the input may name the patient. Other studies go by the sample's "name" and
+    "patient", else by their file. In submissions the study's name stands before slice names that several
+    studies share.
 
     Args:
         output_dir: folder of all results.

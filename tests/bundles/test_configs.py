@@ -187,6 +187,8 @@ def test_overlays_fit_what_they_lie_on(path, needs, trained, tmp_path):
     overrides = needs[bundle] | {"output_dir": str(tmp_path)}
     if path.stem == "fusion":
         overrides["fusion_paths"] = [_save(GridUNet(nested=nested), tmp_path) for nested in (True, False)]
+    if "init_weights" in _json(path):  # goes on from another overlay's training
+        overrides["init_weights"] = f"{overrides['ckpt_dir']}/model.pt"
     made = workflow(path.parent / "train.json", path, **overrides)
     assert not made.check_properties()
     below = ConfigParser()
