@@ -3,8 +3,8 @@
 
     python benchmarks/ich_pictures.py --table bundles/ich/output/table --output_dir docs/figures
 
-Takes the refined network of the first seed from ich_table.py, and of the test patients with most kinds of bleed
-the first by name.
+Takes the refined network of the first seed from ich_table.py, and of the test patients with most kinds of
+bleed the first by name.
 """
 
 from __future__ import annotations
