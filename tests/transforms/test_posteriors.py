@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from tomobundles.transforms.posteriors import with_any
 class Halve:
     """A calibration that shows which level it was asked for."""
 
-    factor = {"raw": 0.5, "context": 0.25, "patient": 0.1}
+    factor = MappingProxyType({"raw": 0.5, "context": 0.25, "patient": 0.1})
 
     def apply(self, level, probability):
         return probability * self.factor[level]
