@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import shutil
 import statistics
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ COLUMNS = {
     "ECE before": "ece_context",
     "ECE after": "ece_calibrated",
     "AUC by patient": "patient_auc",
+    "s a patient": "seconds",
 }
 
 
@@ -113,7 +115,14 @@ def cell(values: Sequence[float | None]) -> str:
 def scores(folder: Path) -> dict[str, float | None]:
     """The scores of one evaluation."""
     path = folder / "evaluation" / "metrics.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    studies = len((folder / "evaluation" / "patients.csv").read_text().splitlines()) - 1
+    taken = re.findall(
+        r"Evaluator INFO: Engine run finished\. Time taken: (.*)", (folder / "log.txt").read_text()
+    )
+    hours, minutes, seconds = map(float, taken[-1].split(":"))
+    return json.loads(path.read_text()) | {"seconds": (hours * 3600 + minutes * 60 + seconds) / studies}
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from tests.helpers import ICH, ROOT, bundle_run, workflow
 from tomobundles.data import read_volume
+from tomobundles.data.phantoms import write_dicom_series
 from tomobundles.metrics import Calibration
 from tomobundles.utils import InputError, find_input_error
 
@@ -186,6 +187,51 @@ def test_a_refused_study_is_recorded_and_the_others_are_not_lost(trained_ich, he
     assert rows["nan"]["status"] == rows["broken"]["status"] == "refused"
     assert "NaN" in rows["nan"]["reason"]
     assert len(_rows(tmp_path / "out" / "slices.csv")) == 5
+
+
+def test_a_study_of_one_slice_and_one_without_an_image(trained_ich, heads_dir, tmp_path):
+    slices = np.moveaxis(read_volume(heads_dir / "test" / "ID_test00")[0], -1, 0)
+    np.save(tmp_path / "one.npy", slices[:1])
+    _infer(
+        tmp_path / "one.npy",
+        trained_ich / "models",
+        tmp_path / "out",
+        outputs=["csv", "contact_sheet", "html"],
+    )
+    [row] = _rows(tmp_path / "out" / "slices.csv")
+    assert (tmp_path / "out" / "one" / "one.html").is_file()
+    assert row["z_mm"] == ""  # .npy has no spacing
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "notes.txt").write_text("no image")
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        _infer(tmp_path / "none", trained_ich / "models", tmp_path / "out")
+    assert "no study found" in _fault(caught.value)
+
+
+def test_dicom_of_another_part_and_another_modality(trained_ich, tmp_path):
+    """A chest is left to the user but said so; magnetic resonance is refused; a constant slice is refused."""
+    hu = np.random.default_rng(0).integers(-50, 90, (24, 24, 4)).astype(np.int16)
+
+    def chest(dataset, index):
+        dataset.BodyPartExamined = "CHEST"
+
+    def magnetic(dataset, index):
+        dataset.Modality = "MR"
+
+    flat = hu.copy()
+    flat[..., 2] = 7
+    for name, volume, edit in (("chest", hu, chest), ("mr", hu, magnetic), ("flat", flat, None)):
+        options = {"study": name, "series": name, "patient": name, "edit": edit}
+        write_dicom_series(tmp_path / "studies" / name, volume, spacing_mm=(0.9, 0.9, 5.0), **options)
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        _infer(tmp_path / "studies", trained_ich / "models", tmp_path / "out", outputs=["csv", "html"])
+    assert "2 of 3 studies" in _fault(caught.value)
+    rows = _rows(tmp_path / "out" / "patients.csv")
+    reasons = " ".join(row["reason"] for row in rows)
+    assert "MR" in reasons
+    assert "one value" in reasons or "throughout" in reasons
+    [page] = (tmp_path / "out").rglob("*.html")
+    assert "CHEST" in page.read_text()
 
 
 def test_a_label_for_a_missing_slice(heads_dir, tmp_path):
