@@ -5,9 +5,9 @@
 
 Makes a phantom of its own size once (``--patients``), trains cross entropy and the asymmetric loss on single
 slices, refines the latter with five slices, and trains a learned kernel and a GRU over its features, all by
-the bundle's own commands. The best checkpoint and the calibration are chosen on validation patients, scores
-are those of the test patients. Rows ``..._single_slice`` score the same network without its neighbours.
-Finished runs are kept, so an interrupted table goes on where it stopped.
+the bundle's own commands. The last epoch's weights are scored, so that no epoch is chosen; the calibration is
+fitted on validation patients, scores are those of the test patients. Rows ``..._single_slice`` score the same
+network without its neighbours. Finished runs are kept, so an interrupted table goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import torch
 from oct_table import run_bundle
 
 from tomobundles.data.phantoms import write_ich_sample
@@ -74,7 +75,10 @@ def score_row(row: str, seed: int, arguments: argparse.Namespace) -> None:
     }
     weights = None if source is None else arguments.output_dir / f"{source}_{seed}" / "models" / "model.pt"
     log, threads = folder / "log.txt", arguments.threads
-    if trained:
+    models = folder / "models"
+    if trained and not is_trained(
+        models / "last.pt", arguments.epochs if source is None else arguments.context_epochs
+    ):
         start = {} if weights is None else {"init_weights": weights}
         length = {"epochs": arguments.epochs, "step_epochs": max(1, arguments.epochs // 2)}
         length["learning_rate"] = arguments.learning_rate
@@ -85,12 +89,16 @@ def score_row(row: str, seed: int, arguments: argparse.Namespace) -> None:
             }
         files = config_files(row)
         run_bundle("training", log, threads, config_file=files, **start, **length, **shared)
-    else:
-        (folder / "models").mkdir(exist_ok=True)
-        shutil.copy(weights, folder / "models")
-        run_bundle("calibrating", log, threads, config_file=config_files(row, "calibrate"), **shared)
+    models.mkdir(exist_ok=True)
+    shutil.copy(models / "last.pt" if trained else weights, models / "model.pt")
+    run_bundle("calibrating", log, threads, config_file=config_files(row, "calibrate"), **shared)
     files = config_files(row, "evaluate")
     run_bundle("evaluating", log, threads, config_file=files, evaluate_section="test", outputs=[], **shared)
+
+
+def is_trained(checkpoint: Path, epochs: int) -> bool:
+    """Say whether a checkpoint is of the last epoch."""
+    return checkpoint.is_file() and torch.load(checkpoint, weights_only=True)["epoch"] >= epochs
 
 
 def print_tables(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The micro F2 of slices as key metric of an evaluator, with all other scores beside it."""
+"""The scores of slices and patients in an evaluator, one of them as its key metric."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from ..utils import InputError
 
 _logger = logging.getLogger("tomobundles")
 
-KEY = "f2_micro"
-
 
 class SliceClassificationScore(Metric):
-    """Scores of an evaluator's studies by slice and by patient; ``compute`` gives the micro F2.
+    """Scores of an evaluator's studies by slice and by patient; ``compute`` gives one of them.
 
-    Use as ``"key_val_metric": {"f2_micro": {"_target_": ...}}`` behind ``SlicePosteriorsd``. Reads the
+    Use as ``"key_val_metric": {"auc": {"_target_": ...}}`` behind ``SlicePosteriorsd``. Reads the
     decollated ``engine.state.output``, dictionaries with "image", "label" (K + 1, D) and "pred" (see
     ``SlicePosteriorsd``), and of ``engine.state.batch`` "patient" and "study_label" (K + 1,). When an epoch
     of evaluation ends,
@@ -41,6 +39,9 @@ class SliceClassificationScore(Metric):
 
     Args:
         class_names: the K classes, without ``any``.
+        key: the score that ``compute`` gives, and that a training chooses its best epoch by. The contest's
+            micro F2 cuts scores at 0.5, where a network trained with cross entropy may call nothing for many
+            epochs; the mean AUC needs no cut.
         bootstrap: samples of patients for the intervals; 0 leaves them out.
         seed: of the bootstrap.
 
@@ -48,8 +49,11 @@ class SliceClassificationScore(Metric):
         InputError: at the end of the epoch, when no study had a label.
     """
 
-    def __init__(self, class_names: Sequence[str], *, bootstrap: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self, class_names: Sequence[str], *, key: str = "auc", bootstrap: int = 0, seed: int = 0
+    ) -> None:
         self.metrics = SliceClassificationMetrics(class_names)
+        self.key = key
         self.bootstrap = bootstrap
         self.seed = seed
         self._warned: set[str] = set()
@@ -78,8 +82,8 @@ class SliceClassificationScore(Metric):
         )
 
     def compute(self) -> float:
-        """The micro F2 over all studies of all processes."""
-        return self._gathered().aggregate()[KEY]
+        """The key score over all studies of all processes."""
+        return self._key_of(self._gathered().aggregate())
 
     def completed(self, engine: Engine, name: str) -> None:
         """Put all scores and the studies into the engine's state."""
@@ -91,9 +95,16 @@ class SliceClassificationScore(Metric):
             for key, interval in intervals.items():
                 values |= {f"{key}_low": interval.low, f"{key}_high": interval.high}
         engine.state.metrics.update(values)
-        engine.state.metrics[name] = values[KEY]
+        engine.state.metrics[name] = self._key_of(values)
         engine.state.slice_metrics = metrics
         engine.state.volume_names = [record.name for record in metrics.records]
+
+    def _key_of(self, values: Mapping[str, float]) -> float:
+        if self.key not in values:
+            raise InputError(
+                f"no score {self.key!r}", remedy=f"There are {', '.join(sorted(values)[:8])}, ..."
+            )
+        return values[self.key]
 
     def _gathered(self) -> SliceClassificationMetrics:
         every = SliceClassificationMetrics(self.metrics.class_names)

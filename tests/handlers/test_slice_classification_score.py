@@ -49,7 +49,7 @@ def evaluator_of(studies, metric, *, logits=LOGITS, name="f2_micro", **options):
 
 
 def scored(studies, **options):
-    evaluator = evaluator_of(studies, SliceClassificationScore(NAMES, **options))
+    evaluator = evaluator_of(studies, SliceClassificationScore(NAMES, key="f2_micro", **options))
     evaluator.run(1)
     return evaluator.state
 
@@ -69,7 +69,7 @@ def test_scores_and_studies_in_the_state():
 
 
 def test_each_evaluation_starts_anew():
-    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES))
+    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES, key="f2_micro"))
     evaluator.run(1)
     evaluator.run(2)
     assert len(evaluator.state.volume_names) == 1
@@ -111,14 +111,14 @@ def test_the_study_label_counts_for_the_patient():
 
 
 def test_the_name_of_the_metric_is_free():
-    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES), name="val")
+    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES, key="f2_micro"), name="val")
     evaluator.run(1)
     assert evaluator.state.metrics["val"] == evaluator.state.metrics["f2_micro"] == F2
     assert evaluator.state.key_metric_name == "val"
 
 
 def test_the_value_alone():
-    metric = SliceClassificationScore(NAMES)
+    metric = SliceClassificationScore(NAMES, key="f2_micro")
     metric.update(({"image": None, "label": LABEL, "pred": {"logits": LOGITS}}, {}))
     assert metric.compute() == F2
     assert metric.metrics.records[0].name == ""
@@ -127,7 +127,7 @@ def test_the_value_alone():
 
 
 def test_an_undefined_class_is_warned_of_once(caplog):
-    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES))
+    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES, key="f2_micro"))
     evaluator.run(1)
     evaluator.run(2)
     warnings = [record.getMessage() for record in caplog.records if record.name == "tomobundles"]
@@ -137,7 +137,11 @@ def test_an_undefined_class_is_warned_of_once(caplog):
 
 
 def test_from_a_configuration():
-    config = {"_target_": "tomobundles.handlers.SliceClassificationScore", "class_names": NAMES}
+    config = {
+        "_target_": "tomobundles.handlers.SliceClassificationScore",
+        "class_names": NAMES,
+        "key": "f2_micro",
+    }
     metric = ConfigParser({"metric": config}).get_parsed_content("metric")
     engine = Engine(lambda _engine, _batch: [{"label": LABEL, "pred": {"logits": LOGITS}}])
     metric.attach(engine, "f2_micro")
@@ -166,7 +170,7 @@ def gathered(monkeypatch, ranks):
     """What a rank sees of all ranks' records."""
     payloads = []
     for records in ranks:
-        metric = SliceClassificationScore(NAMES)
+        metric = SliceClassificationScore(NAMES, key="f2_micro")
         for name, label in records:
             pred = SlicePosteriorsd()({"pred": {"logits": LOGITS}})["pred"]
             image = MetaTensor(torch.zeros(1), meta={"filename_or_obj": name})
@@ -205,3 +209,17 @@ def test_no_label_on_any_rank(monkeypatch):
 
 def test_a_rank_without_labels_of_its_own(monkeypatch):
     assert gathered(monkeypatch, [[("a", LABEL)], [("b", None)]]).aggregate()["f2_micro"] == F2
+
+
+def test_the_mean_auc_is_the_key_unless_another_score_is_asked_for():
+    evaluator = evaluator_of([study()], SliceClassificationScore(NAMES), name="auc")
+    evaluator.run(1)
+    # IPH, positives 2 and -1, negatives 1 and -2: 2 wins both, -1 one of two; IVH has no example
+    assert evaluator.state.best_metric == evaluator.state.metrics["auc"] == pytest.approx(3 / 4)
+
+
+def test_a_key_that_is_no_score():
+    metric = SliceClassificationScore(NAMES, key="dice")
+    evaluator = evaluator_of([study()], metric)
+    with pytest.raises(InputError, match="no score 'dice'"):
+        evaluator.run(1)
