@@ -5,8 +5,8 @@
 
 Makes a phantom of its own size once (``--patients``), trains cross entropy and the asymmetric loss on single
 slices, refines the latter with five slices, and trains a learned kernel and a GRU over its features, all by
-the bundle's own commands. The last epoch's weights are scored, so that no epoch is chosen; the calibration is
-fitted on validation patients, scores are those of the test patients. Rows ``..._single_slice`` score the same
+the bundle's own commands. The best epoch (by mean AUC) and the calibration are chosen on validation patients,
+scores are those of the test patients. Rows ``..._single_slice`` score the same
 network without its neighbours. Finished runs are kept, so an interrupted table goes on where it stopped.
 """
 
@@ -89,9 +89,10 @@ def score_row(row: str, seed: int, arguments: argparse.Namespace) -> None:
             }
         files = config_files(row)
         run_bundle("training", log, threads, config_file=files, **start, **length, **shared)
-    models.mkdir(exist_ok=True)
-    shutil.copy(models / "last.pt" if trained else weights, models / "model.pt")
-    run_bundle("calibrating", log, threads, config_file=config_files(row, "calibrate"), **shared)
+    if not trained:
+        models.mkdir(exist_ok=True)
+        shutil.copy(weights, models / "model.pt")
+        run_bundle("calibrating", log, threads, config_file=config_files(row, "calibrate"), **shared)
     files = config_files(row, "evaluate")
     run_bundle("evaluating", log, threads, config_file=files, evaluate_section="test", outputs=[], **shared)
 
@@ -140,7 +141,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--patients", type=int, nargs=2, default=[144, 48], help="training and test patients")
     parser.add_argument("--image_size", type=int, default=96)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument(
         "--learning_rate", type=float, default=0.0003, help="the recipe's is for ImageNet weights"
     )

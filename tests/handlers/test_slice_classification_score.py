@@ -137,7 +137,8 @@ def test_an_undefined_class_is_warned_of_once(caplog):
 
 
 def test_from_a_configuration():
-    config = {
+    config = {"_target_": "tomobundles.handlers.SliceClassificationScore", "class_names": NAMES}
+    config["key"] = "f2_micro"
         "_target_": "tomobundles.handlers.SliceClassificationScore",
         "class_names": NAMES,
         "key": "f2_micro",
