@@ -137,12 +137,8 @@ def test_an_undefined_class_is_warned_of_once(caplog):
 
 
 def test_from_a_configuration():
-    config = {"_target_": "tomobundles.handlers.SliceClassificationScore", "class_names": NAMES}
-    config["key"] = "f2_micro"
-        "_target_": "tomobundles.handlers.SliceClassificationScore",
-        "class_names": NAMES,
-        "key": "f2_micro",
-    }
+    name = "tomobundles.handlers.SliceClassificationScore"
+    config = {"_target_": name, "class_names": NAMES, "key": "f2_micro"}
     metric = ConfigParser({"metric": config}).get_parsed_content("metric")
     engine = Engine(lambda _engine, _batch: [{"label": LABEL, "pred": {"logits": LOGITS}}])
     metric.attach(engine, "f2_micro")
