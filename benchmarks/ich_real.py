@@ -4,8 +4,9 @@
     python benchmarks/ich_real.py --output_dir bundles/ich/output/ctich
 
 31 patients in five folds; each patient is held out once. Within a fold a fifth of the other patients chooses
-the epoch and fits the calibration, so that nothing is chosen on held-out patients. The baseline scores a slice by the area inside the skull as bright as blood (ich_classical.py); its lower limit is chosen
-on the patients that are not held out. Intervals are 95 % bootstrap intervals over patients.
+the epoch and fits the calibration, so that nothing is chosen on held-out patients. The baseline scores a
+slice by the area inside the skull as bright as blood (ich_classical.py); its lower limit is chosen on the
+patients that are not held out. Intervals are 95 % bootstrap intervals over patients.
 
 Data: the folder named by TOMOBUNDLES_REAL_DATA (default ../shared/data), with ich/slice_labels.csv.
 """
@@ -87,7 +88,6 @@ def run_fold(fold: int, others: list[dict], held_out: list[dict], arguments: arg
         "seed": arguments.seed,
     }
     train, evaluate = (str(CONFIGS / f"{name}.json") for name in ("train", "evaluate"))
-    )
     start = {} if arguments.init_weights is None else {"init_weights": arguments.init_weights}
     length = {"epochs": arguments.epochs, "step_epochs": max(1, arguments.epochs // 2)}
     length["learning_rate"] = arguments.learning_rate
