@@ -83,10 +83,8 @@ def score_row(row: str, seed: int, arguments: argparse.Namespace) -> None:
         length = {"epochs": arguments.epochs, "step_epochs": max(1, arguments.epochs // 2)}
         length["learning_rate"] = arguments.learning_rate
         if source is not None:
-            length = {
-                "epochs": arguments.context_epochs,
-                "iterations_per_epoch": arguments.context_iterations,
-            }
+            steps = arguments.refine_iterations if row == "refine" else arguments.context_iterations
+            length = {"epochs": arguments.context_epochs, "iterations_per_epoch": steps}
         files = config_files(row)
         run_bundle("training", log, threads, config_file=files, **start, **length, **shared)
     if not trained:
@@ -146,7 +144,8 @@ def main() -> None:
         "--learning_rate", type=float, default=0.0003, help="the recipe's is for ImageNet weights"
     )
     parser.add_argument("--context_epochs", type=int, default=2)
-    parser.add_argument("--context_iterations", type=int, default=60)
+    parser.add_argument("--context_iterations", type=int, default=200)
+    parser.add_argument("--refine_iterations", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
