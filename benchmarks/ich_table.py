@@ -143,9 +143,9 @@ def main() -> None:
     parser.add_argument(
         "--learning_rate", type=float, default=0.0003, help="the recipe's is for ImageNet weights"
     )
-    parser.add_argument("--context_epochs", type=int, default=2)
-    parser.add_argument("--context_iterations", type=int, default=200)
-    parser.add_argument("--refine_iterations", type=int, default=60)
+    parser.add_argument("--context_epochs", type=int, default=1)
+    parser.add_argument("--context_iterations", type=int, default=300)
+    parser.add_argument("--refine_iterations", type=int, default=80)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
