@@ -43,8 +43,9 @@ COLUMNS = {
     "micro F2": "f2_micro",
     "AUC": "auc",
     "AP": "ap",
-    "ECE before": "ece_context",
-    "ECE after": "ece_calibrated",
+    "ECE of the score": "ece_score",
+    "of the posterior": "ece_context",
+    "calibrated": "ece_calibrated",
     "AUC by patient": "patient_auc",
     "s a patient": "seconds",
 }
