@@ -91,6 +91,7 @@ class StudyResultsHandler:
             raise InputError(f"unknown output {unknown[0]!r}", remedy=f"known are {', '.join(known)}")
         self._names: dict[str, str] = {}
         self._results: list[StudyResult] = []
+        self._refused = list(self.refused)
 
     def attach(self, engine: Engine) -> None:
         """Attach to a MONAI evaluator behind ``SlicePosteriorsd``."""
@@ -100,11 +101,15 @@ class StudyResultsHandler:
 
     def _start(self, engine: Engine) -> None:
         self._names = distinct_names([str(item["image"]) for item in engine.data_loader.dataset.data])
-        self._results = []
+        self._results, self._refused = [], list(self.refused)
 
     def _write(self, engine: Engine) -> None:
         for output, item in zip(engine.state.output, engine.state.batch, strict=True):
-            result = self._result(output, item)
+            try:
+                result = self._result(output, item)
+            except InputError as error:  # a network that gives NaN; the other studies keep their results
+                self._refuse(output["image"].meta, item, error)
+                continue
             written = write_study(
                 result, self.output_dir, outputs=[one for one in self.outputs if one in STUDY_FORMS]
             )
@@ -146,6 +151,12 @@ class StudyResultsHandler:
             model=self.model,
         )
 
+    def _refuse(self, meta: Mapping[str, Any], item: Mapping[str, Any], error: InputError) -> None:
+        name, patient = self._identity(meta, item)
+        uids = {key: meta.get(key) for key in ("study_uid", "series_uid")}
+        _logger.warning("study %s has no results: %s", name, error)
+        self._refused.append(StudyRefusal(name=name, reason=error.problem, patient=patient, **uids))
+
     def _identity(self, meta: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, str]:
         """Name of the results, and the patient in tables."""
         if meta.get("form") == "dicom":
@@ -160,16 +171,16 @@ class StudyResultsHandler:
         return next(name for name in names if name not in used), patient
 
     def _finish(self) -> None:
-        if not self._results and not self.refused:
+        if not self._results and not self._refused:
             return
         rows = [row for result in self._results for row in slice_rows(result)]
         write_slices_csv(self.output_dir / "slices.csv", rows, self.rows)
         patients = [patient_row(result) for result in self._results]
-        patients += [refused_row(refusal, self.rows) for refusal in self.refused]
+        patients += [refused_row(refusal, self.rows) for refusal in self._refused]
         write_patients_csv(self.output_dir / "patients.csv", patients, self.rows)
         refusals = self.output_dir / "refusals.csv"
-        if self.refused:
-            write_refusals_csv(refusals, self.refused)
+        if self._refused:
+            write_refusals_csv(refusals, self._refused)
         else:
             refusals.unlink(missing_ok=True)  # of an earlier run
         submitted = _own_slice_names(self._results)
@@ -178,10 +189,10 @@ class StudyResultsHandler:
                 name, write = _SUBMISSIONS[one]
                 write(self.output_dir / name, submitted)
         _logger.info("%d studies: %s", len(self._results), self.output_dir / "patients.csv")
-        if self.refused:
-            total = len(self._results) + len(self.refused)
+        if self._refused:
+            total = len(self._results) + len(self._refused)
             raise InputError(
-                f"{len(self.refused)} of {total} studies were refused, the others have their results",
+                f"{len(self._refused)} of {total} studies were refused, the others have their results",
                 path=refusals,
                 remedy="the table says why",
             )

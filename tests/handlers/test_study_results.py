@@ -450,3 +450,21 @@ def test_the_real_tilted_series(real_data, tmp_path):
     heat = nib.load(out / item["name"] / f"{item['name']}_IPH_heatmap.nii.gz")
     np.testing.assert_allclose(heat.affine[:, [1, 0, 2, 3]], result.affine, atol=1e-3)
     assert len(list(out.rglob("*.dcm"))) == 2
+
+
+def test_a_network_that_gives_nan_costs_one_study_not_all(tmp_path, monkeypatch):
+    good, bad = nifti_study(tmp_path / "good.nii.gz"), nifti_study(tmp_path / "bad.nii.gz")
+
+    plain = infer
+
+    def diverged(inputs, network):
+        outputs = plain(inputs, network)
+        broken = "bad" in str(inputs.meta["filename_or_obj"])
+        return {key: value * float("nan") for key, value in outputs.items()} if broken else outputs
+
+    monkeypatch.setitem(run.__globals__, "infer", diverged)
+    with pytest.raises(InputError, match="1 of 2 studies"):
+        run([bad, good], StudyResultsHandler(tmp_path / "out", CLASSES, outputs=["csv"]))
+    found = {row["name"]: row for row in rows(tmp_path / "out" / "patients.csv")}
+    assert {name: row["status"] for name, row in found.items()} == {"good": "ok", "bad": "refused"}
+    assert "NaN" in found["bad"]["reason"]
