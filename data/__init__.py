@@ -4,9 +4,11 @@
 from .collate import collate_volumes
 from .datalist import load_datalist, save_datalist
 from .discover import find_volumes
+from .empty_threshold import load_empty_threshold, training_empty_threshold
 from .epochs import epoch_items
 from .ich_layouts import HaemorrhageLayout
 from .intensity import load_intensity, training_intensity
+from .kidney_layout import SenNetLayout
 from .load import LoadVolumed
 from .load_labels import LoadSliceLabelsd
 from .models import trained_model_dir
@@ -16,6 +18,12 @@ from .sample import make_sample
 from .slice_labels import CLASS_NAMES, CLASSES, canonical_class, label_gaps
 from .splits import folds_by_patient, split_by_patient
 from .studies import Studies, find_studies
+from .volumes.batch import collate_one, prepare_volumes
+from .volumes.find import find_tomograms, with_names
+from .volumes.load import OpenVolumed
+from .volumes.patches import fitting_patch, patch_items
+from .volumes.probability_store import ProbabilityFolder
+from .volumes.restore import RestoreGridd
 
 __all__ = [
     "CLASSES",
@@ -24,20 +32,32 @@ __all__ = [
     "HaemorrhageLayout",
     "LoadSliceLabelsd",
     "LoadVolumed",
+    "OpenVolumed",
+    "ProbabilityFolder",
+    "RestoreGridd",
+    "SenNetLayout",
     "Studies",
     "canonical_class",
+    "collate_one",
     "collate_volumes",
     "epoch_items",
     "find_studies",
+    "find_tomograms",
     "find_volumes",
+    "fitting_patch",
     "folds_by_patient",
     "label_gaps",
     "load_datalist",
+    "load_empty_threshold",
     "load_intensity",
     "make_sample",
+    "patch_items",
+    "prepare_volumes",
     "read_volume",
     "save_datalist",
     "split_by_patient",
     "trained_model_dir",
+    "training_empty_threshold",
     "training_intensity",
+    "with_names",
 ]

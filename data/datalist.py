@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ..utils import InputError, atomic_path
 from .datalist_checks import check_item_label, check_sections
+from .kidney_facts import check_facts
 from .sample import make_sample
 from .splits import check_no_shared_patients, split_by_patient
 
@@ -49,6 +50,9 @@ def load_datalist(
         datalist: JSON file ``{"training": [{"image": path, "label": path, "patient": id}, ...],
             "validation": [...], "test": [...]}``; None takes ``layout``. A label is the path of a mask or a
             CSV of slice labels (see ``read_label_csv``), or a mapping of such labels (see ``check_label``).
+            Of volumes of vessels an item may also say "spacing_um" (voxel size, one number or three),
+            "slices" (first and last number of the slices that are meant, of image and label) and
+            "annotated_fraction" (share of the vessels that has a label, 1 where the label is complete).
         layout: reads a known layout of folders into the same mapping.
         sample: name of the embedded sample that ``sample_dir`` is made of, where it is absent or empty.
         sample_dir: the sample's own folder; only a ``dataset_dir`` that is this folder is ever written to.
@@ -64,7 +68,8 @@ def load_datalist(
     Raises:
         InputError: missing or empty folder, unreadable datalist, a file that does not exist, a volume without
             label in training or validation, slices of volume and mask that do not match by name, a damaged or
-            contradictory table of labels, training without the label of any slice, one patient or one volume
+            contradictory table of labels, a voxel size, range of slices or annotated fraction that cannot be,
+            training without the label of any slice, one patient or one volume
             in two sections, or an empty section.
     """
     root = Path(dataset_dir)
@@ -169,7 +174,8 @@ def _checked_item(item: Item, root: Path, source: Path) -> Item:
                 remedy=f"mend {source.name} or the data",
             )
         checked[key] = str(path)
+    check_facts(checked, path=checked["image"])
     checked["patient"] = str(item.get("patient", Path(checked["image"]).name))
     if "label" in checked:
-        check_item_label(Path(checked["image"]), checked["label"])
+        check_item_label(Path(checked["image"]), checked["label"], slices=checked.get("slices"))
     return checked

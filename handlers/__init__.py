@@ -12,6 +12,9 @@ from .segmentation_presence_score import SegmentationPresenceScore
 from .slice_classification_score import SliceClassificationScore
 from .study_results import StudyResultsHandler
 from .summary import SummaryHandler
+from .vessel_results import VesselResultsHandler
+from .vessel_score import VesselScore
+from .vessel_summary import VesselSummaryHandler
 
 __all__ = [
     "CalibrationHandler",
@@ -25,4 +28,7 @@ __all__ = [
     "SliceClassificationScore",
     "StudyResultsHandler",
     "SummaryHandler",
+    "VesselResultsHandler",
+    "VesselScore",
+    "VesselSummaryHandler",
 ]

@@ -58,3 +58,19 @@ class SliceScores:
         result = {key: outputs[key].float() for key in ("logits", "features")}
         result = {key: value[..., value.shape[-1] // 2] for key, value in result.items()}
         return result | ({"cam": outputs["cam"].float()} if "cam" in outputs else {})
+
+
+class CentreProbability:
+    """Logits of a 2.5D segmentation network to the centre slice's probability, for ``activate``."""
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """Reduce a batch.
+
+        Args:
+            logits: (K, C, H, W) of C slices, odd: the centre one alone, or it and its neighbours.
+
+        Returns:
+            float32 (K, 1, H, W), 0-1: sigmoid in float32 also where the network computed in bfloat16.
+        """
+        centre = logits.shape[1] // 2
+        return logits[:, centre : centre + 1].float().sigmoid()

@@ -13,6 +13,7 @@ from monai.inferers import Inferer
 from torch import nn
 
 from ..utils import InputError
+from .bare_network import bare_network
 from .slice_stack import SliceStackInferer
 
 
@@ -54,7 +55,7 @@ class SliceContextInferer(Inferer):
         logits = outputs["logits"]
         if logits.ndim != 3 or logits.shape[-1] != inputs.shape[self.slices.slice_dim]:
             raise InputError(f"logits are {tuple(logits.shape)}", remedy="Give slices finish: SliceScores.")
-        context = getattr(_bare(network), "context", None) if self.context else None
+        context = getattr(bare_network(network), "context", None) if self.context else None
         positions = slice_positions(inputs, slice_dim=self.slices.slice_dim)
         with torch.no_grad():
             scans = [
@@ -117,10 +118,3 @@ def _apply(
     own = next(chain(context.parameters(), context.buffers()), logits).device
     moved = context(logits.to(own), features.to(own), positions_mm=positions)
     return moved.to(logits.device, torch.float32)
-
-
-def _bare(network: Any) -> Any:
-    """The network within DistributedDataParallel or torch.compile."""
-    while (inner := getattr(network, "module", getattr(network, "_orig_mod", None))) is not None:
-        network = inner
-    return network

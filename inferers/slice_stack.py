@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
 
 from ..transforms.slice_stacks import gather_stacks, stack_offsets
-from .in_plane import InPlaneWindows
+from .in_plane import Step
 
 Outputs = dict[str, torch.Tensor]
 
@@ -35,7 +36,10 @@ class SliceStackInferer(Inferer):
         reverse: order of a stack's slices, see ``transforms.stack_offsets``.
         normalize: (K, num_slices, H, W) stored grays -> float32 network input; None converts only.
         finish: network output -> what is stored; see ``ClassesAndPresence``. None stores the output.
-        windows: in-plane windows for slices too large for one pass; None takes whole slices.
+        activate: network output -> what windows blend and views average, such as probabilities of logits;
+            None leaves it.
+        windows: how a network is applied within slices: ``InPlaneWindows`` for slices too large for one pass,
+            ``PlaneViews``, ``PadToMultiple``, or a ``Chain`` of them; None takes whole slices.
         device: where stacks are computed; None for the volume's own device.
         result_device: where results are stored.
         channels_last: lay stacks out with channels last (faster on CPU and on tensor cores, same arithmetic);
@@ -57,7 +61,8 @@ class SliceStackInferer(Inferer):
         reverse: bool = False,
         normalize: Callable[[torch.Tensor], torch.Tensor] | None = None,
         finish: Callable[[Any], Any] | None = None,
-        windows: InPlaneWindows | None = None,
+        activate: Callable[[Any], Any] | None = None,
+        windows: Step | None = None,
         device: torch.device | str | None = None,
         result_device: torch.device | str = "cpu",
         channels_last: bool = False,
@@ -74,6 +79,7 @@ class SliceStackInferer(Inferer):
         self.slice_dim = slice_dim
         self.normalize = normalize
         self.finish = finish
+        self.activate = activate
         self.windows = windows
         self.device = device
         self.result_device = result_device
@@ -86,26 +92,45 @@ class SliceStackInferer(Inferer):
         if inputs.ndim != 5 or inputs.shape[1] != 1:
             raise ValueError(f"expected volumes of shape (B, 1, H, W, D), got {tuple(inputs.shape)}")
         volumes = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
-        results = [self._infer(volume, network, args, kwargs) for volume in volumes]
+        results = [self.infer(volume, partial(network, *args, **kwargs)) for volume in volumes]
         merged = {key: _join([result[key] for result in results]) for key in results[0]}
         return merged[""] if set(merged) == {""} else merged
 
-    def _infer(self, volume: torch.Tensor, network: Callable[..., Any], args: Any, kwargs: Any) -> Outputs:
-        """Infer one volume (1, H, W, D)."""
-        depth = volume.shape[self.slice_dim]
+    def infer(
+        self,
+        volume: torch.Tensor,
+        network: Callable[[torch.Tensor], Any],
+        *,
+        centres: range | None = None,
+        advance: Callable[[int], Any] | None = None,
+    ) -> Outputs:
+        """Infer some slices of one volume, or of a slab of one that brings their neighbours along.
+
+        Args:
+            volume: (1, H, W, D), or with the slice axis where ``slice_dim`` says.
+            network: gets stacks.
+            centres: slices to be answered for; None for all. The others are neighbours only.
+            advance: told the number of slices done after each batch.
+
+        Returns:
+            as a call gives, without B; a tensor under the key "".
+        """
+        centres = range(volume.shape[self.slice_dim]) if centres is None else centres
         results: Outputs = {}
         with torch.no_grad():
-            for start in self._starts(depth):
-                stop = min(start + self.batch_size, depth)
-                outputs = _as_dict(self._predict(self._stacks(volume, start, stop), network, args, kwargs))
+            for start in self._starts(centres):
+                stop = min(start + self.batch_size, centres.stop)
+                outputs = _as_dict(self._predict(self._stacks(volume, start, stop), network))
                 for key, value in outputs.items():
                     if key not in results:
-                        results[key] = self._allocate(value, depth)
-                    results[key][start:stop].copy_(value)
+                        results[key] = self._allocate(value, len(centres))
+                    results[key][start - centres.start : stop - centres.start].copy_(value)
+                if advance:
+                    advance(stop - start)
         return {key: self._restore_axes(result) for key, result in results.items()}
 
-    def _starts(self, depth: int) -> Iterator[int] | Sequence[int]:
-        starts = range(0, depth, self.batch_size)
+    def _starts(self, centres: range) -> Iterator[int] | Sequence[int]:
+        starts = centres[:: self.batch_size]
         if not self.progress:
             return starts
         from tqdm.auto import tqdm  # optional, as in MONAI
@@ -126,9 +151,10 @@ class SliceStackInferer(Inferer):
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return stacks.contiguous(memory_format=layout)
 
-    def _predict(self, stacks: torch.Tensor, network: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _predict(self, stacks: torch.Tensor, network: Callable[[torch.Tensor], Any]) -> Any:
         def forward(inputs: torch.Tensor) -> Any:
-            return network(inputs, *args, **kwargs)
+            outputs = network(inputs)
+            return self.activate(outputs) if self.activate else outputs
 
         # an engine with amp has switched autocast on already: do not touch it unless asked
         bf16 = torch.autocast(stacks.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()

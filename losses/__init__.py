@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses: named terms on a network's dictionary and the class map or the labels of the centre slice."""
+"""Losses: named terms on what a network gives and the class map or the labels of the centre slice."""
 
 from .asymmetric import AsymmetricLoss
 from .asymmetric_posterior import AsymmetricPosterior
+from .boundary_dou import BoundaryDoU
 from .cross_entropy import WeightedCrossEntropy
 from .dice import ExponentialLogarithmicDice, SoftDice
 from .labelled_bce import LabelledBCE
 from .multi_task import MultiTaskLoss
 from .presence import PresenceBCE
+from .vessel_dice import VesselDice
+from .vessel_label import VesselTerm, split_label
+from .vessel_surface import VesselSurfaceLoss
+from .vessel_voxels import VesselBCE, VesselFocal
 
 __all__ = [
     "AsymmetricLoss",
     "AsymmetricPosterior",
+    "BoundaryDoU",
     "ExponentialLogarithmicDice",
     "LabelledBCE",
     "MultiTaskLoss",
     "PresenceBCE",
     "SoftDice",
+    "VesselBCE",
+    "VesselDice",
+    "VesselFocal",
+    "VesselSurfaceLoss",
+    "VesselTerm",
     "WeightedCrossEntropy",
+    "split_label",
 ]

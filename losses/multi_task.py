@@ -18,8 +18,8 @@ class MultiTaskLoss(nn.Module):
     .. math:: L = \sum_t w_t L_t
 
     Args:
-        terms: name to loss, in the order in which they are computed. A loss is called with the network's
-            dictionary and the class map ``(B, 1, H, W)``; it may be given as a ``_target_`` dictionary.
+        terms: name to loss, in the order in which they are computed. A loss is called with what the network
+            gives (a dictionary, or logits) and the label; it may be given as a ``_target_`` dictionary.
         weights: name to weight; 1 where not given.
 
     Attributes:
@@ -45,12 +45,12 @@ class MultiTaskLoss(nn.Module):
         self.weights = {name: float((weights or {}).get(name, 1.0)) for name in terms}
         self.terms: dict[str, Tensor] = {}
 
-    def forward(self, prediction: Mapping[str, Tensor], label: Tensor) -> Tensor:
+    def forward(self, prediction: Mapping[str, Tensor] | Tensor, label: Tensor) -> Tensor:
         """Compute every term and sum.
 
         Args:
-            prediction: the network's dictionary.
-            label: class map ``(B, 1, H, W)``, uint8 or int64.
+            prediction: the network's dictionary, or its logits where the terms take those.
+            label: what the terms take, such as a class map ``(B, 1, H, W)``, uint8 or int64.
 
         Returns:
             Scalar, float32.
@@ -62,7 +62,7 @@ class MultiTaskLoss(nn.Module):
         self.terms = {name: value.detach() for name, value in values.items()}
         return torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
 
-    def _term(self, name: str, prediction: Mapping[str, Tensor], label: Tensor) -> Tensor:
+    def _term(self, name: str, prediction: Mapping[str, Tensor] | Tensor, label: Tensor) -> Tensor:
         try:
             return self.losses[name](prediction, label)
         except InputError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that MONAI lacks: Dice by whole volume, classes by slice and patient, calibration, intervals."""
+"""Metrics that MONAI lacks: Dice by whole volume, classes by slice and patient, calibration, vessels."""
 
 from .bootstrap import Interval, bootstrap_auc, bootstrap_f_beta, bootstrap_interval
 from .calibration import Calibration, load_calibration
@@ -14,29 +14,47 @@ from .classification_scores import (
     specificity_at_sensitivity,
     weighted_log_loss,
 )
+from .cldice import ClDice, cldice
 from .comparison import is_better
 from .dice import dice_from_counts, volume_dice_counts
 from .platt import PlattCalibrator, fit_platt, fit_temperature
 from .presence import per_volume_auc, pooled_auc, presence_from_label, slice_auc
+from .radius_bands import BandScores, band_edges
 from .segmentation_presence import SegmentationPresenceMetrics, VolumeRecord, contest_score
+from .skeleton import centre_lines, link_lengths, skeleton_links
 from .slice_classification import SliceClassificationMetrics
 from .slice_records import SliceRecord, study_label_from_slices
+from .surface_dice import SurfaceDice, surface_dice
+from .threshold_sweep import threshold_plateau, threshold_sweep
+from .vessel_counts import DiceCounts
+from .vessel_radius import centre_line_radius, voxel_radius
+from .vessel_scores import VesselScores, vessel_scores
+from .vessel_table import vessel_table
 
 __all__ = [
+    "BandScores",
     "Calibration",
+    "ClDice",
+    "DiceCounts",
     "Interval",
     "PlattCalibrator",
     "SegmentationPresenceMetrics",
     "SliceClassificationMetrics",
     "SliceRecord",
+    "SurfaceDice",
+    "VesselScores",
     "VolumeRecord",
     "average_precision",
+    "band_edges",
     "bootstrap_auc",
     "bootstrap_f_beta",
     "bootstrap_interval",
     "brier_score",
     "by_class",
     "calibration_error",
+    "centre_line_radius",
+    "centre_lines",
+    "cldice",
     "contest_score",
     "dice_from_counts",
     "f_beta",
@@ -45,14 +63,22 @@ __all__ = [
     "fit_platt",
     "fit_temperature",
     "is_better",
+    "link_lengths",
     "load_calibration",
     "per_volume_auc",
     "pooled_auc",
     "presence_from_label",
     "sensitivity_at_specificity",
+    "skeleton_links",
     "slice_auc",
     "specificity_at_sensitivity",
     "study_label_from_slices",
+    "surface_dice",
+    "threshold_plateau",
+    "threshold_sweep",
+    "vessel_scores",
+    "vessel_table",
     "volume_dice_counts",
+    "voxel_radius",
     "weighted_log_loss",
 ]

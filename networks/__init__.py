@@ -1,25 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks: a stack of slices in, logits of the centre slice out, in a dictionary with fixed keys."""
+"""Networks: a stack of slices in; logits of the centre slice out, alone or in a dictionary of fixed keys."""
 
+from .attention_unet import AttentionUNet
+from .encoder_weights import load_encoder_weights
 from .fusion_network import FusionNetwork
 from .grid_unet import GridUNet
 from .initial_weights import initial_weights
+from .repeated_gray import RepeatedGray
 from .resized_network import ResizedNetwork
+from .resnext import ResNeXtEncoder
+from .resnext_unet import ResNeXtUNet
 from .slice_classifier import SliceClassifier
 from .slice_context import GRUContext, KernelContext, LearnedKernelContext
 from .slice_presence_net import SlicePresenceNet
 from .weights import load_fusion_weights, load_weights
 
 __all__ = [
+    "AttentionUNet",
     "FusionNetwork",
     "GRUContext",
     "GridUNet",
     "KernelContext",
     "LearnedKernelContext",
+    "RepeatedGray",
+    "ResNeXtEncoder",
+    "ResNeXtUNet",
     "ResizedNetwork",
     "SliceClassifier",
     "SlicePresenceNet",
     "initial_weights",
+    "load_encoder_weights",
     "load_fusion_weights",
     "load_weights",
 ]

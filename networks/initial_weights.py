@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from .weights import check_fit, read_state_dict
+from .weights import bare_network, check_fit, in_names_of, read_state_dict
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -32,9 +32,10 @@ def initial_weights(
     """
     if path is None:
         return network
-    state = read_state_dict(path)
-    own = network.state_dict()
+    bare = bare_network(network)
+    state = in_names_of(bare, read_state_dict(path))
+    own = bare.state_dict()
     known = {name for name in own if not name.startswith(tuple(new)) or name in state}
     check_fit({name: own[name] for name in own if name in known}, state, path=path)
-    network.load_state_dict(state, strict=False)  # the check above was the strict one
+    bare.load_state_dict(state, strict=False)  # the check above was the strict one
     return network

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from ..utils import InputError
 from .fusion_network import FusionNetwork
+from .repeated_gray import RepeatedGray
 from .resized_network import ResizedNetwork
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _CONTAINERS = ("network", "model", "state_dict")
-# What DistributedDataParallel, torch.compile and ResizedNetwork put before the names of what they wrap.
-_WRAPPERS = ("module.", "_orig_mod.", "network.")
+# What DistributedDataParallel, torch.compile, ResizedNetwork and RepeatedGray, and common training code (a
+# Lightning module or a class with a "model") put before the names of what they wrap.
+_WRAPPERS = ("module.", "_orig_mod.", "network.", "model.")
 
 
 def load_weights(
@@ -29,7 +31,8 @@ def load_weights(
 
     The file holds a state dict, or a dictionary with one under "network" (as MONAI's ``CheckpointSaver``
     writes), "model" or "state_dict". Only tensors and plain containers are ever unpickled. Wrappers do not
-    matter: weights trained with a :class:`ResizedNetwork` fit the network alone, and the other way round.
+    matter: weights trained with a :class:`ResizedNetwork` or :class:`RepeatedGray` fit the network alone, and
+    the other way round. Nor do other names of the same network, where it knows them (:func:`in_names_of`).
 
     Args:
         network: changed in place; its training or evaluation mode stays.
@@ -44,8 +47,8 @@ def load_weights(
     Raises:
         InputError: if there is no such file, if it is not a file of weights, or if they do not fit.
     """
-    bare = network.network if isinstance(network, ResizedNetwork) else network
-    state = read_state_dict(path, key=key)
+    bare = bare_network(network)
+    state = in_names_of(bare, read_state_dict(path, key=key))
     check_fit(bare.state_dict(), state, path=path, strict=strict)
     bare.load_state_dict(state, strict=False)  # the check above was the strict one
     return network
@@ -104,6 +107,22 @@ def read_state_dict(path: str | PathLike[str], *, key: str | None = None) -> dic
         if state and all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return dict(state)
+
+
+def bare_network(network: nn.Module) -> nn.Module:
+    """A network without our wrappers, whose names its files have."""
+    return network.network if isinstance(network, ResizedNetwork | RepeatedGray) else network
+
+
+def in_names_of(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A file's state dict in a network's own names.
+
+    Args:
+        network: translates by its method ``rename_weights(state)``, if it has one.
+        state: the file's state dict.
+    """
+    rename = getattr(network, "rename_weights", None)
+    return state if rename is None else rename(state)
 
 
 def check_fit(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .helpers import ICH, OCT, ROOT, workflow, write_contest, write_heads
+from .helpers import ICH, KIDNEY, OCT, ROOT, workflow, write_contest, write_heads, write_kidneys
 
 torch.set_num_threads(
     1
@@ -51,6 +51,26 @@ def trained_ich(heads_dir, tmp_path_factory) -> Path:
     try:
         options = {"dataset_dir": str(heads_dir), "output_dir": str(output), "epochs": 2, "batch_size": 4}
         workflow(ICH / "train.json", **{"network_def#backbone": "resnet18"}, **options).run()
+    finally:
+        os.chdir(here)
+    return output
+
+
+@pytest.fixture(scope="session")
+def kidneys_dir(tmp_path_factory) -> Path:
+    """A tiny data set of vessels in the contest's layout; read only."""
+    return write_kidneys(tmp_path_factory.mktemp("kidneys"))
+
+
+@pytest.fixture(scope="session")
+def trained_kidney(kidneys_dir, tmp_path_factory) -> Path:
+    """The output folder of kidney_vasculature (width 4) trained for two epochs on it; read only."""
+    output = tmp_path_factory.mktemp("trained_kidney")
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        options = {"dataset_dir": str(kidneys_dir), "output_dir": str(output), "epochs": 2, "width": 4}
+        workflow(KIDNEY / "train.json", patches_per_epoch=16, **options).run()
     finally:
         os.chdir(here)
     return output

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 OCT = Path("bundles/oct_edema/configs")
 ICH = Path("bundles/ich/configs")
+KIDNEY = Path("bundles/kidney_vasculature/configs")
 SECTIONS = {"Edema_trainingset": 4, "Edema_validationset": 2, "Edema_testset": 1}
 
 
@@ -66,6 +68,29 @@ def write_heads(root: Path, *, size: int = 32, slices: int = 5) -> Path:
                 marks = [int(present[k] and kind == one) for one in range(5)]
                 rows.append(",".join(map(str, [f"ID_{name}", f"{name}_{k}", *marks])))
         (root / f"{section}.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def write_kidneys(root: Path, *, shape: tuple[int, int, int] = (8, 32, 24)) -> Path:
+    """Write volumes (Z, Y, X) with dark vessels in the contest's layout: two train, one validates, one tests.
+
+    The images of kidney_3's dense part lie with its sparse part, as the contest has it.
+    """
+    rng = np.random.default_rng(0)
+    for name in ("train/kidney_1_dense", "train/kidney_2", "train/kidney_3_sparse", "test/kidney_5"):
+        label = np.zeros(shape, bool)
+        row, column = rng.integers(6, shape[1] - 10), rng.integers(6, shape[2] - 10)
+        label[:, row : row + 4, column : column + 4] = True
+        label[shape[0] // 2, row : row + 2, :] = True
+        image = 14000 - 4000.0 * label + rng.normal(0, 300, shape)
+        label_name = name.replace("sparse", "dense")
+        for index in range(shape[0]):
+            for folder, values in (
+                (root / name / "images", image[index].astype(np.uint16)),
+                (root / label_name / "labels", np.where(label[index], 255, 0).astype(np.uint8)),
+            ):
+                folder.mkdir(parents=True, exist_ok=True)
+                tifffile.imwrite(folder / f"{index:04d}.tif", values)
     return root
 
 

@@ -99,3 +99,49 @@ def test_one_item_twice(root):
 def test_two_readers_or_two_series_are_no_duplicates(root):
     assert load(root, training=[item("a", SLICES), item("a", "a.csv")])
     assert load(root, training=[item("a", SLICES, series_uid=uid) for uid in ("1.2", "1.3")])
+
+
+@pytest.fixture
+def stacks(root):
+    """A volume of slices 0..5 without 5's neighbour 4, and labels of 1..3."""
+    for folder, numbers in {"scan": (0, 1, 2, 3, 5), "mask": (1, 2, 3)}.items():
+        (root / folder).mkdir()
+        for number in numbers:
+            (root / folder / f"{number:04d}.tif").touch()
+    return root
+
+
+def part(*slices, **more):
+    return {"image": "scan", "label": "mask", "patient": "p", "slices": list(slices)} | more
+
+
+def test_a_label_of_some_slices_does_where_they_are_named(stacks):
+    assert load(stacks, training=[part(1, 3)])["training"][0]["slices"] == [1, 3]
+    assert load(stacks, training=[part(2, 2)])
+
+
+@pytest.mark.parametrize(
+    ("slices", "folder", "message"),
+    [
+        ((3, 5), "scan", r"slice 4 of 3\.\.5"),
+        ((0, 2), "mask", r"slice 0 of 0\.\.2"),
+        ((2, 9), "scan", "slice 4"),
+    ],
+)
+def test_slices_that_are_named_but_not_there(stacks, slices, folder, message):
+    with pytest.raises(InputError, match=rf"(?s){folder}.*{message}.*not here"):
+        load(stacks, training=[part(*slices)])
+
+
+def test_parts_of_a_volume_are_volumes_of_their_own_unless_they_share_slices(stacks):
+    assert load(stacks, training=[part(1, 2), part(3, 3)])
+    with pytest.raises(InputError, match=r"scan is in training twice"):
+        load(stacks, training=[part(1, 2), part(2, 3)])
+    with pytest.raises(InputError, match=r"scan is in both training and validation"):
+        load(stacks, training=[part(1, 2)], validation=[part(2, 3, patient="q")])
+    assert load(stacks, training=[part(1, 2)], validation=[part(3, 3, patient="q")])
+
+
+def test_items_with_facts_that_cannot_be(root):
+    with pytest.raises(InputError, match=r"(?s)a\.npy.*voxel size 0 um"):
+        load(root, training=[item("a", "b.npy", spacing_um=0)])

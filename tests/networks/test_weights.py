@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from tomobundles.networks import FusionNetwork, GridUNet, ResizedNetwork, load_fusion_weights, load_weights
+from tomobundles.networks import (
+    FusionNetwork,
+    GridUNet,
+    RepeatedGray,
+    ResizedNetwork,
+    initial_weights,
+    load_fusion_weights,
+    load_weights,
+)
 from tomobundles.utils import InputError
 
 OPTIONS = {"channels": (2, 3), "presence_classes": 2}
@@ -51,6 +59,7 @@ def check_message(error: pytest.ExceptionInfo, path: Path) -> None:
         (lambda state: {"state_dict": state}, None),
         (lambda state: {"best": state, "network": {}}, "best"),
         (lambda state: {f"module.{name}": value for name, value in state.items()}, None),
+        (lambda state: {f"model.{name}": value for name, value in state.items()}, None),
         (lambda state: {f"module._orig_mod.{name}": value for name, value in state.items()}, None),
         (lambda state: {"network": {f"module.{name}": value for name, value in state.items()}}, None),
         (lambda state: {n: v for n, v in state.items() if not n.endswith("num_batches_tracked")}, None),
@@ -68,6 +77,29 @@ def test_loads(tmp_path: Path, wrap, key: str | None) -> None:
 def test_path_as_text(tmp_path: Path) -> None:
     torch.save(make(0).state_dict(), tmp_path / "model.pt")
     assert same(load_weights(make(1), str(tmp_path / "model.pt")), make(0))
+
+
+def test_with_and_without_repeated_gray(tmp_path: Path) -> None:
+    torch.save(make(0).state_dict(), tmp_path / "bare.pt")
+    torch.save(RepeatedGray(make(0)).state_dict(), tmp_path / "wrapped.pt")
+    for name in ("bare.pt", "wrapped.pt"):
+        for load in (load_weights, lambda network, path: initial_weights(network, path=path)):
+            wrapped = RepeatedGray(make(1))
+            assert load(wrapped, tmp_path / name) is wrapped
+            assert same(wrapped.network, make(0))
+            assert same(load(make(1), tmp_path / name), make(0))
+
+
+def test_a_network_translates_names(tmp_path: Path) -> None:
+    class Translating(nn.Linear):
+        @staticmethod
+        def rename_weights(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {name.replace("w", "weight"): value for name, value in state.items()}
+
+    torch.save({"w": torch.full((1, 2), 3.0), "bias": torch.zeros(1)}, tmp_path / "model.pt")
+    assert load_weights(Translating(2, 1), tmp_path / "model.pt").weight.tolist() == [[3.0, 3.0]]
+    with pytest.raises(InputError, match=r"1 missing \(first weight\), 1 unexpected \(first w\)"):
+        load_weights(nn.Linear(2, 1), tmp_path / "model.pt")
 
 
 def test_with_and_without_a_resized_network(tmp_path: Path) -> None:

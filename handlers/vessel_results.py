@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write every volume's vessels as soon as they are inferred."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+
+from .. import __version__
+from ..data.rle import HEADER
+from ..data.run_lengths import check_order
+from ..data.volumes import ThresholdVolume, Volume
+from ..data.volumes.components import remove_small_components
+from ..data.volumes.find import with_names
+from ..utils import InputError, atomic_path
+from .vessel_forms import FORMS, VesselResult
+from .vessel_summary import write_rows
+
+_logger = logging.getLogger("tomobundles")
+
+
+class VesselResultsHandler:
+    """Write masks, tables and pictures of each volume, read slab by slab from its probabilities.
+
+    The evaluator's output is ``{"pred": Volume of probabilities on the volume's own grid, ...}``, its batch
+    the sample of ``OpenVolumed``. A volume's results are on disk before the next one is inferred, in
+    ``output_dir/<name>/``; ``vessels.csv`` has a row a volume, ``submission.csv`` the run lengths of all,
+    with "rle" among the outputs. The work files that an interrupted run goes on with are removed when all
+    volumes are done.
+
+    Args:
+        output_dir: folder of all results.
+        threshold: least probability of a vessel, in (0, 1].
+        min_component_voxels: connected components (26 neighbours) of fewer voxels are removed; up to 1 keeps
+            all.
+        outputs: which results, of ``vessel_forms.FORMS``.
+        rle_order: "C" for run lengths along rows (SenNet + HOA), "F" for along columns.
+        work_dir: folder of the work files, removed when all volumes are done; None for one of the handler's
+            own within ``output_dir``. The masks lie there while results are written.
+        keep_work: keep the work files (probabilities, masks, copies of volumes) at the end.
+
+    Raises:
+        InputError: an unknown output or order, or a threshold outside (0, 1].
+    """
+
+    def __init__(
+        self,
+        output_dir: str | PathLike,
+        *,
+        threshold: float = 0.5,
+        min_component_voxels: int = 0,
+        outputs: Sequence[str] = ("mask", "rle", "table", "projections", "page"),
+        rle_order: str = "C",
+        work_dir: str | PathLike | None = None,
+        keep_work: bool = False,
+    ) -> None:
+        unknown = [form for form in outputs if form not in FORMS]
+        if unknown:
+            raise InputError(f"unknown output {unknown[0]!r}", remedy=f"known are {', '.join(FORMS)}")
+        if not 0 < threshold <= 1:
+            raise InputError(f"threshold is {threshold}", remedy="give a probability above 0, at most 1")
+        check_order(rle_order)
+        self.output_dir = Path(output_dir)
+        self.threshold = threshold
+        self.min_component_voxels = min_component_voxels
+        self.outputs = list(outputs)
+        self.rle_order = rle_order
+        self.work_dir = Path(work_dir) if work_dir is not None else self.output_dir / "cache"
+        self.keep_work = keep_work
+        self._rows: list[dict[str, Any]] = []
+        self._began = self._seconds = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a MONAI evaluator of volumes on disk."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_STARTED, self._begin)
+        engine.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._end)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+
+    def _start(self) -> None:
+        self._rows = []
+
+    def _begin(self) -> None:
+        self._began = time.monotonic()
+
+    def _end(self) -> None:
+        self._seconds = time.monotonic() - self._began
+
+    def _write(self, engine: Engine) -> None:
+        result = self._result(engine)
+        for form in self.outputs:
+            result.written[form] = FORMS[form](result)
+        self._rows.append(self._record(result))
+        _logger.info("%s: results in %s", result.name, result.folder)
+
+    def _result(self, engine: Engine) -> VesselResult:
+        item, output = engine.state.batch, engine.state.output
+        name = item.get("name") or with_names([item])[0]["name"]
+        return VesselResult(
+            name=name,
+            folder=self.output_dir / name,
+            image=item["native"],
+            grays=item["image"],
+            probability=output["pred"],
+            mask=self._mask(output["pred"], name),
+            label=output.get("label"),
+            threshold=self.threshold,
+            rle_order=self.rle_order,
+            network=engine.network,
+            num_slices=getattr(engine.inferer, "num_slices", 1),
+        )
+
+    def _mask(self, probability: Volume, name: str) -> Volume:
+        """The mask on disk: outputs read it again and again."""
+        mask = ThresholdVolume(probability, threshold=self.threshold)
+        path = self.work_dir / "masks" / f"{name}.npy"
+        return remove_small_components(mask, min_voxels=self.min_component_voxels, store_path=path)
+
+    def _record(self, result: VesselResult) -> dict[str, Any]:
+        """Write what the results were made from and how; returns the row of the table of all volumes."""
+        megavoxels = result.voxels / 1e6
+        numbers = {
+            "slices": result.image.shape[0],
+            "voxels": result.voxels,
+            "vessel_voxels": result.vessel_voxels,
+            "vessel_fraction": result.vessel_voxels / result.voxels,
+            "inference_seconds": round(self._seconds, 3),
+            "seconds_per_mvoxel": round(self._seconds / megavoxels, 4),
+        }
+        content = {
+            "tomobundles": __version__,
+            "volume": result.image.path,
+            "shape": list(result.image.shape),
+            "spacing_um": result.image.spacing_um,
+            "inferred_spacing_um": result.grays.spacing_um,
+            "intensity": result.grays.meta.get("intensity"),
+            "threshold": self.threshold,
+            "min_component_voxels": self.min_component_voxels,
+            **numbers,
+        }
+        with atomic_path(result.folder / "run.json") as path:
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        return {"name": result.name, **numbers}
+
+    def _finish(self) -> None:
+        if not self._rows:
+            return
+        write_rows(self.output_dir / "vessels.csv", self._rows)
+        if "rle" in self.outputs:
+            self._join_submissions()
+        if not self.keep_work:
+            shutil.rmtree(self.work_dir, ignore_errors=True)
+        _logger.info("%d volumes: %s", len(self._rows), self.output_dir / "vessels.csv")
+
+    def _join_submissions(self) -> None:
+        """One submission of the run lengths of all volumes."""
+        with (
+            atomic_path(self.output_dir / "submission.csv") as path,
+            path.open("w", encoding="utf-8") as file,
+        ):
+            file.write(f"{HEADER}\n")
+            for row in self._rows:
+                part = self.output_dir / row["name"] / f"{row['name']}_rle.csv"
+                with part.open(encoding="utf-8") as lines:
+                    next(lines)
+                    shutil.copyfileobj(lines, file)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The result of an evaluation of vessels: means, a row a volume, rows by slab and by vessel radius."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+from monai.utils import is_scalar
+
+from ..utils import atomic_path
+
+_logger = logging.getLogger("tomobundles")
+
+_LOGGED = ("surface_dice", "dice", "cldice", "precision", "recall")
+
+
+class VesselSummaryHandler:
+    """Write an evaluation's ``metrics.json``, ``volumes.csv``, ``slabs.csv`` and ``bands.csv``; log a table.
+
+    ``metrics.json`` holds the means over volumes, an undefined one as null; ``volumes.csv`` a row a volume;
+    the others a row for each slab of slices and for each band of vessel radius of each volume, where
+    ``VesselScore`` was asked for them. An empty cell is undefined. Files are replaced as a whole; only rank 0
+    writes.
+
+    Args:
+        output_dir: folder of the files; made when needed.
+    """
+
+    def __init__(self, output_dir: str | PathLike) -> None:
+        self.output_dir = Path(output_dir)
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a MONAI evaluator with ``VesselScore`` among its metrics."""
+        if idist.get_rank() == 0:
+            engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the files and the table."""
+        metrics = {name: float(value) for name, value in engine.state.metrics.items() if is_scalar(value)}
+        with atomic_path(self.output_dir / "metrics.json") as path:
+            content = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        records = getattr(engine.state, "vessel_records", [])
+        numbers = [{key: one for key, one in record.items() if not _is_table(one)} for record in records]
+        write_rows(self.output_dir / "volumes.csv", numbers)
+        for table in dict.fromkeys(key for record in records for key in record if _is_table(record[key])):
+            rows = [{"name": record["name"], **row} for record in records for row in record.get(table) or []]
+            write_rows(self.output_dir / f"{table}.csv", rows)
+        _logger.info(
+            "%d volumes evaluated, written to %s\n%s", len(records), self.output_dir, summary_table(numbers)
+        )
+
+
+def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write rows as CSV, whole or not at all; NaN and None are empty cells, no rows leave an empty file.
+
+    Args:
+        path: CSV file.
+        rows: dictionaries with the same keys.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if rows:
+            writer.writerow(rows[0])
+        for row in rows:
+            writer.writerow([_cell(value) for value in row.values()])
+    return Path(path)
+
+
+def summary_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Volumes and their scores as lines of text."""
+    shown = [key for key in _LOGGED if any(key in row for row in rows)]
+    width = max([len("volume"), *(len(str(row["name"])) for row in rows)])
+    lines = ["  ".join(["volume".ljust(width), *shown])]
+    for row in rows:
+        cells = [_cell(row.get(key)).rjust(len(key)) for key in shown]
+        lines.append("  ".join([str(row["name"]).ljust(width), *cells]))
+    return "\n".join(lines)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
