@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import torch
@@ -92,7 +91,11 @@ class SliceStackInferer(Inferer):
         if inputs.ndim != 5 or inputs.shape[1] != 1:
             raise ValueError(f"expected volumes of shape (B, 1, H, W, D), got {tuple(inputs.shape)}")
         volumes = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
-        results = [self.infer(volume, partial(network, *args, **kwargs)) for volume in volumes]
+
+        def forward(stacks: torch.Tensor) -> Any:
+            return network(stacks, *args, **kwargs)
+
+        results = [self.infer(volume, forward) for volume in volumes]
         merged = {key: _join([result[key] for result in results]) for key in results[0]}
         return merged[""] if set(merged) == {""} else merged
 

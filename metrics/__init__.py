@@ -21,10 +21,11 @@ from .platt import PlattCalibrator, fit_platt, fit_temperature
 from .presence import per_volume_auc, pooled_auc, presence_from_label, slice_auc
 from .radius_bands import BandScores, band_edges
 from .segmentation_presence import SegmentationPresenceMetrics, VolumeRecord, contest_score
-from .skeleton import centre_lines, link_lengths, skeleton_links
+from .skeleton import link_lengths, skeleton_links
 from .slice_classification import SliceClassificationMetrics
 from .slice_records import SliceRecord, study_label_from_slices
 from .surface_dice import SurfaceDice, surface_dice
+from .thinning import centre_lines
 from .threshold_sweep import threshold_plateau, threshold_sweep
 from .vessel_counts import DiceCounts
 from .vessel_radius import centre_line_radius, voxel_radius

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from .skeleton import centre_lines
+from .thinning import centre_lines
 from .vessel_masks import binary_mask
 
 

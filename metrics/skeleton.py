@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Centre-lines of vessels: voxels of the skeleton, the links between them, their length."""
+"""Links between the voxels of a skeleton, and their length."""
 
 from __future__ import annotations
 
@@ -7,43 +7,8 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from scipy import ndimage
-from skimage.morphology import skeletonize
 
-# Thinning walks a whole box once for every voxel of radius: components above this size get a box of their own
-# (below it, a radius of five voxels is the most there can be, and one walk for all of them is faster).
-_LARGE = 512
-_ALL_NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 _FORWARD = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]  # 13 of 26, each link once
-
-
-def centre_lines(mask: np.ndarray) -> np.ndarray:
-    """Thin a mask to lines of one voxel that keep its topology (Lee et al. 1994, CVGIP 56:462-478).
-
-    The result is that of ``skimage.morphology.skeletonize``. Components that do not touch are thinned
-    independently of each other, and large ones in the box that they need.
-
-    Args:
-        mask: ``(Z, Y, X)`` bool or uint8, vessel where not 0.
-
-    Returns:
-        ``(Z, Y, X)`` bool.
-    """
-    mask = np.asarray(mask) != 0
-    skeleton = np.zeros(mask.shape, dtype=bool)
-    if not mask.any():
-        return skeleton
-    labels, number = ndimage.label(mask, structure=_ALL_NEIGHBOURS)
-    large = np.bincount(labels.ravel(), minlength=number + 1) > _LARGE
-    large[0] = False
-    for index, box in enumerate(ndimage.find_objects(labels), 1):
-        if large[index]:
-            skeleton[box] |= skeletonize(labels[box] == index)
-    small = mask & ~large[labels]
-    if small.any():
-        box = ndimage.find_objects(small.view(np.uint8))[0]
-        skeleton[box] |= skeletonize(small[box])
-    return skeleton
 
 
 def skeleton_links(skeleton: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

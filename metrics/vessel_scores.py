@@ -11,8 +11,8 @@ import numpy as np
 from ..utils import InputError
 from .cldice import ClDice, cldice_of_counts
 from .radius_bands import BandScores, band_edges, encode_bands
-from .skeleton import centre_lines
 from .surface_dice import SurfaceDice
+from .thinning import centre_lines
 from .vessel_counts import DiceCounts, scores_of_counts
 from .vessel_masks import MaskVolume, ReadableVolume, Slab, walk_slabs
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..utils import InputError
-from .skeleton import centre_lines, link_lengths, skeleton_links
+from .skeleton import link_lengths, skeleton_links
+from .thinning import centre_lines
 from .vessel_masks import MaskVolume, ReadableVolume, walk_slabs
 from .vessel_radius import centre_line_radius
 
@@ -80,6 +81,8 @@ class _Measured:
         voxels, links = skeleton_links(centre_lines(mask))
         start = voxels[links[:, 0], 0]  # a link belongs to the slab of its lower voxel
         links = links[(start >= core.start) & (start < core.stop)]
+        if len(links) == 0:
+            return
         lengths = link_lengths(voxels, links, spacing=self.spacing)
         used, numbers = np.unique(links, return_inverse=True)
         radius = centre_line_radius(mask, voxels[used], spacing=self.spacing)

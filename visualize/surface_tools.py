@@ -16,7 +16,7 @@ from .volume_like import VolumeLike, relative_spacing
 
 _PASS_BAND, _LAMBDA = 0.1, 0.5  # of Taubin's filter; mu follows from 1/lambda + 1/mu = pass band
 _NORMAL_ROUNDS = 8  # how often normals are averaged with their neighbours'
-MAX_VOXELS = 1 << 24  # of the grid on which radii are measured: about 0.4 GB while it is
+MAX_VOXELS = 1 << 23  # of the grid on which radii are measured: about 0.3 GB while it is
 
 
 def smooth_surface(surface: Surface, *, iterations: int = 10) -> Surface:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -75,21 +76,26 @@ class ImageStack(SliceVolume):
 
 def _size(file: Path) -> tuple[int, int]:
     """Rows and columns, from the file's header."""
+    with _image_errors(file), Image.open(file) as image:
+        return image.height, image.width
+
+
+def _read(file: Path) -> np.ndarray:
+    with _image_errors(file):
+        return read_slice(file)
+
+
+@contextmanager
+def _image_errors(file: Path) -> Iterator[None]:
     try:
-        with _large_images(), Image.open(file) as image:
-            return image.height, image.width
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            yield  # Pillow warns of slices beyond 89 megapixels, which HiP-CT has, and refuses twice as many
+    except Image.DecompressionBombError as error:
+        raise InputError("slice too large for this format", path=file, remedy="save it as TIFF") from error
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+        if isinstance(error, InputError):
+            raise
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"cannot be read as an image: {reason}", path=file, remedy="export or copy it again"
         ) from error
-
-
-def _read(file: Path) -> np.ndarray:
-    with _large_images():
-        return read_slice(file)
-
-
-def _large_images() -> warnings.catch_warnings:
-    """Pillow warns of slices beyond 89 megapixels, which HiP-CT has."""
-    return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)

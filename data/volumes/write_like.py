@@ -35,7 +35,8 @@ def write_like(
         the file or folder written.
 
     Raises:
-        InputError: an unknown form, a mask on another grid, and what the form's own writer raises.
+        InputError: an unknown form, a mask on another grid, a result that would replace its
+            input, and what the form's own writer raises.
     """
     form = form or str(source_volume.meta.get("form", "npy"))
     if form not in WRITERS:
@@ -44,35 +45,51 @@ def write_like(
 
 
 def _stack(mask: Volume, source: Volume, folder: Path, name: str) -> Path:
-    return write_tiff_stack(mask, folder / name, like=source)
+    return write_tiff_stack(mask, _target(folder / name, source), like=source)
 
 
 def _tiff(mask: Volume, source: Volume, folder: Path, name: str) -> Path:
-    return write_tiff_file(mask, folder / f"{name}.tif", like=source)
+    return write_tiff_file(mask, _target(folder / f"{name}.tif", source), like=source)
 
 
 def _nifti(mask: Volume, source: Volume, folder: Path, name: str) -> Path:
     plain = source.meta.get("form") == "nifti" and not source.path.lower().endswith(".gz")
-    return write_nifti(mask, folder / f"{name}.nii{'' if plain else '.gz'}", like=source)
+    target = _target(folder / f"{name}.nii{'' if plain else '.gz'}", source)
+    return write_nifti(mask, target, like=source)
 
 
 def _npy(mask: Volume, source: Volume, folder: Path, name: str) -> Path:
-    return write_npy(mask, folder / f"{name}.npy", like=source)
+    return write_npy(mask, _target(folder / f"{name}.npy", source), like=source)
 
 
 def _mha(mask: Volume, source: Volume, folder: Path, name: str) -> Path:
-    return write_mha(mask, folder / f"{name}.mha", like=source)
+    return write_mha(mask, _target(folder / f"{name}.mha", source), like=source)
 
 
 def _ome_zarr(mask: Volume, source: Volume, folder: Path, name: str) -> Path:
     kind = "image" if mask.dtype.kind == "f" else "labels"
-    target = folder / f"{name}.ome.zarr"
+    target = _target(folder / f"{name}.ome.zarr", source)
     return write_ome_zarr(mask, target, kind=kind, version=_ome_version(source), like=source)
+
+
+def _target(path: Path, source: Volume) -> Path:
+    """Refuse a path that is the input, or a folder that holds it: writing would replace it."""
+    if source.path:
+        taken = _source_path(source).resolve()
+        if path.resolve() in (taken, *taken.parents):
+            raise InputError(
+                "the result would replace its input", path=path, remedy="write to another folder"
+            )
+    return path
+
+
+def _source_path(source: Volume) -> Path:
+    return Path(source.path.partition("::")[0])
 
 
 def _ome_version(source: Volume) -> str:
     """0.4 lies in Zarr 2, whose groups have a .zgroup or .zattrs; everything else gets the newer one."""
-    folder = Path(source.path.partition("::")[0])
+    folder = _source_path(source)
     old = source.path and any((folder / file).is_file() for file in (".zgroup", ".zattrs", ".zarray"))
     return "0.4" if old else "0.5"
 

@@ -3,7 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from tomobundles.inferers import AutocastInferer, ClassesAndPresence, InPlaneWindows, SliceStackInferer
+from tomobundles.inferers import (
+    AutocastInferer,
+    CentreProbability,
+    ClassesAndPresence,
+    InPlaneWindows,
+    SliceStackInferer,
+)
 from tomobundles.transforms import NormalizeStack
 from tomobundles.utils import InputError
 
@@ -96,6 +102,34 @@ def test_batches_of_volumes_and_tensor_outputs():
     volumes = torch.cat([_volume(), 200 - _volume()])
     found = SliceStackInferer()(volumes, lambda stacks: stacks[:, 1:2])
     assert torch.equal(found, volumes.float())
+
+
+def test_arguments_of_the_network_come_after_its_input():
+    found = SliceStackInferer()(
+        _volume(), lambda stacks, factor, *, plus: stacks[:, 1:2] * factor + plus, 2, plus=1
+    )
+    assert torch.equal(found, _volume().float() * 2 + 1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_some_slices_with_their_neighbours(batch_size):
+    """A slab of slices 2 to 6 answers for 3 to 5 as the whole volume does."""
+    network, advanced = TinyNet(), []
+    expected = SliceStackInferer()(_volume(9), network)["segmentation"][0, ..., 3:6]
+    inferer = SliceStackInferer(batch_size=batch_size)
+    found = inferer.infer(_volume(9)[0, ..., 2:7], network, centres=range(1, 4), advance=advanced.append)
+    torch.testing.assert_close(found["segmentation"], expected, atol=1e-4, rtol=1e-6)
+    assert found["presence"].shape == (3, 3)
+    assert sum(advanced) == 3
+
+
+def test_windows_blend_what_activate_gives():
+    network, windows = TinyNet().body, InPlaneWindows(roi_size=(6, 6), overlap=0.5)
+    found = SliceStackInferer(windows=windows, activate=torch.sigmoid)(_volume(), network)
+    expected = SliceStackInferer(windows=windows)(_volume(), lambda stacks: network(stacks).sigmoid())
+    assert torch.equal(found, expected)
+    late = SliceStackInferer(windows=windows)(_volume(), network).sigmoid()
+    assert not torch.allclose(found, late, atol=1e-3)
 
 
 def test_channels_last_and_wide_types_change_nothing():
@@ -206,3 +240,11 @@ def test_bad_arguments():
         SliceStackInferer()(torch.zeros(1, 3, 4, 4, 4), TinyNet())
     with pytest.raises(TypeError, match="got list"):
         SliceStackInferer()(_volume(), lambda stacks: [stacks])
+
+
+def test_probability_of_the_centre_slice():
+    logits = torch.tensor([0.0, 2, -2]).reshape(1, 3, 1, 1).to(torch.bfloat16)
+    found = CentreProbability()(logits)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(0.8807971)
+    assert CentreProbability()(logits[:, :1]).tolist() == [[[[0.5]]]]

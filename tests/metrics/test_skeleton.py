@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Centre-lines and their length."""
+"""Links of a skeleton and their length."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import math
 
 import numpy as np
 import pytest
-from skimage.morphology import skeletonize
 
-from tomobundles.metrics import skeleton as module
-from tomobundles.metrics.skeleton import centre_lines, link_lengths, skeleton_links
+from tomobundles.metrics.skeleton import link_lengths, skeleton_links
+from tomobundles.metrics.thinning import centre_lines
 
-from .vessels import line, tangle, tube
+from .vessels import line, tube
 
 SQRT2, SQRT3 = math.sqrt(2), math.sqrt(3)
 
@@ -24,17 +23,7 @@ def length(*voxels, spacing=(1, 1, 1)):
     return link_lengths(*skeleton_links(skeleton), spacing=spacing).sum()
 
 
-@pytest.mark.parametrize("large", [0, 40, 10**9])
-@pytest.mark.parametrize("seed", range(4))
-def test_equals_thinning_of_the_whole(monkeypatch, seed, large):
-    monkeypatch.setattr(module, "_LARGE", large)
-    mask = tangle((24, 32, 28), seed=seed)
-    mask |= np.random.default_rng(seed).random(mask.shape) < 0.02  # specks, many of them touching
-    np.testing.assert_array_equal(centre_lines(mask.astype(np.uint8)), skeletonize(mask))
-
-
-def test_nothing_has_no_line():
-    assert not centre_lines(np.zeros((2, 3, 4), np.uint8)).any()
+def test_nothing_has_no_links():
     voxels, links = skeleton_links(np.zeros((2, 3, 4), bool))
     assert voxels.shape == (0, 3)
     assert links.shape == (0, 2)

@@ -12,8 +12,8 @@ import torch
 from monai.metrics import compute_surface_dice
 
 from tomobundles.metrics.radius_bands import encode_bands
-from tomobundles.metrics.skeleton import centre_lines
 from tomobundles.metrics.surface_dice import SurfaceDice, surface_dice
+from tomobundles.metrics.thinning import centre_lines
 
 from .vessels import line, tangle, tube
 

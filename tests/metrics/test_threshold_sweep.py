@@ -29,7 +29,7 @@ def test_each_row_is_that_of_its_mask():
     assert [row["threshold"] for row in rows] == [0.2, 0.4, 0.6]
     assert probability.slices_read == reference.slices_read == 12  # one pass
     for row in rows:
-        mask = PROBABILITY >= row["threshold"]
+        mask = np.greater_equal(PROBABILITY, row["threshold"])
         counts = DiceCounts()
         counts.update(mask, REFERENCE)
         expected = {"threshold": row["threshold"], "surface_dice": surface_dice(mask, REFERENCE)}

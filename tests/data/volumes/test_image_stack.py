@@ -70,6 +70,16 @@ def test_colour_and_damage(tmp_path):
         volume.read_all()
 
 
+def test_very_large_slices(tmp_path, monkeypatch, recwarn):
+    _write(tmp_path, _VOLUME)  # 108 pixels each
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60)
+    np.testing.assert_array_equal(open_volume(tmp_path).read_all(), _VOLUME)
+    assert not recwarn.list
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    with pytest.raises(InputError, match=r"(?s)0\.png.*too large for this format"):
+        open_volume(tmp_path)
+
+
 def test_real_slices(real_data):
     folder = real_data / "kidney" / "hipct_slices" / "train"
     image = open_volume(folder / "kidney_1_dense_0427_image.png")

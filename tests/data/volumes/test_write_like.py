@@ -62,6 +62,16 @@ def test_version_of_the_ome_zarr(tmp_path, version):
     assert not (write_like(probability_volume(), source, tmp_path, "p") / "labels").exists()
 
 
+@pytest.mark.parametrize(
+    ("form", "path"),
+    [("npy", "m.npy"), ("tiff_stack", "m"), ("tiff_stack", "m/images"), ("ome_zarr", "m.ome.zarr::0")],
+)
+def test_input_is_not_replaced(tmp_path, form, path):
+    source = ArrayVolume(mask_array(), meta={"form": form, "path": str(tmp_path / path)})
+    with pytest.raises(InputError, match="the result would replace its input\nwrite to another folder"):
+        write_like(mask_volume(), source, tmp_path, "m")
+
+
 def write_source(folder, form):
     """A gray volume on disk in each form, as users have it; returns what ``open_volume`` takes."""
     gray = (np.arange(210, dtype=np.uint16) * 300).reshape(5, 7, 6)
