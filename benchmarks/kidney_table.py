@@ -79,7 +79,7 @@ def score(name: str, seed: int, arguments: argparse.Namespace) -> None:
         arguments.threads,
         config_file=config_files(*overlays, "evaluate"),
         evaluate_section="test",
-        outputs="['record','sweep']",
+        outputs="['sweep']",
         **options,
     )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from ..data.volumes import Volume
 from ..inferers.bare_network import bare_network
-from ..inferers.in_plane import PadToMultiple
+from ..inferers.in_plane import InPlaneWindows, PadToMultiple
 from ..networks import RepeatedGray
 from ..transforms.slice_stacks import stack_offsets
 
@@ -24,7 +25,31 @@ def has_attention(network: nn.Module) -> bool:
     return "attention" in inspect.signature(bare.forward).parameters
 
 
-def attention_of_slice(network: nn.Module, grays: Volume, index: int, *, num_slices: int) -> list[np.ndarray]:
+def best_window(size: tuple[int, int], mask: np.ndarray) -> tuple[slice, slice]:
+    """The part of a slice to look at: all of it, or as large a window as inference takes, about the vessels.
+
+    Args:
+        size: rows and columns of the slice.
+        mask: (h, w) vessels, perhaps on another grid of the same field of view.
+    """
+    found = np.argwhere(mask)
+    middle = found.mean(axis=0) + 0.5 if len(found) else np.array(mask.shape) / 2
+    window = InPlaneWindows().window(size)
+    starts = (
+        int(min(max(0.0, place * extent / own - length / 2), extent - length))
+        for place, own, extent, length in zip(middle, mask.shape, size, window, strict=True)
+    )
+    return tuple(slice(start, start + length) for start, length in zip(starts, window, strict=True))
+
+
+def attention_of_slice(
+    network: nn.Module,
+    grays: Volume,
+    index: int,
+    *,
+    num_slices: int,
+    part: tuple[slice, slice] = (slice(None), slice(None)),
+) -> list[np.ndarray]:
     """Attention coefficients of each gate for one slice along z.
 
     Args:
@@ -32,12 +57,13 @@ def attention_of_slice(network: nn.Module, grays: Volume, index: int, *, num_sli
         grays: what the network is given, (Z, Y, X).
         index: of the slice.
         num_slices: slices of a stack.
+        part: rows and columns to look at.
 
     Returns:
-        (h, w) maps 0-1 over the slice's field of view, coarse first.
+        (h, w) maps 0-1 over the part's field of view, coarse first.
     """
     first, last = max(0, index - num_slices // 2), min(grays.shape[0], index + num_slices // 2 + 1)
-    slab = torch.from_numpy(grays.read((slice(first, last), slice(None), slice(None))))
+    slab = torch.from_numpy(grays.read((slice(first, last), *part)))
     neighbours = (torch.tensor(stack_offsets(num_slices)) + index).clamp(0, grays.shape[0] - 1) - first
     device = next(network.parameters()).device
     maps: list[torch.Tensor] = []
@@ -47,16 +73,16 @@ def attention_of_slice(network: nn.Module, grays: Volume, index: int, *, num_sli
         maps.extend(found["attention"])
         return found["logits"]
 
+    divisor = getattr(bare_network(network), "divisor", 1)
     with eval_mode(network):
-        PadToMultiple(getattr(bare_network(network), "divisor", 1))(slab[neighbours][None].to(device), look)
-    return [_crop(one, slab.shape[1:]).float().cpu().numpy() for one in maps]
+        PadToMultiple(divisor)(slab[neighbours][None].to(device), look)
+    return [_crop(one[0, 0], slab.shape[1:], divisor).float().cpu().numpy() for one in maps]
 
 
-def _crop(attention: torch.Tensor, size: torch.Size) -> torch.Tensor:
+def _crop(attention: torch.Tensor, size: torch.Size, divisor: int) -> torch.Tensor:
     """Cut off what lies in the padding below and on the right: gates are poolings of the padded slice."""
-    rows, columns = attention.shape[-2:]
-    steps = [
-        2 ** max(0, round(np.log2(extent / own))) for extent, own in zip(size, (rows, columns), strict=True)
-    ]
-    step = max(steps)
-    return attention[0, 0, : -(-size[0] // step), : -(-size[1] // step)]
+    kept = []
+    for own, extent in zip(attention.shape, size, strict=True):
+        step = math.ceil(extent / divisor) * divisor // own
+        kept.append(slice(math.ceil(extent / step)))
+    return attention[tuple(kept)]

@@ -25,7 +25,7 @@ from ..visualize.threshold_plot import draw_threshold_sweep
 from ..visualize.vessel_page import write_vessel_page
 from ..visualize.vessel_plots import draw_radius_histogram
 from ..visualize.vessel_slices import count_voxels, draw_slices, read_plane
-from .attention import attention_of_slice, has_attention
+from .attention import attention_of_slice, best_window, has_attention
 from .vessel_summary import write_rows
 
 Paths = list[Path]
@@ -87,6 +87,12 @@ class VesselResult:
         """A file of the results."""
         return self.folder / f"{self.name}{ending}"
 
+    def write(self, form: str) -> Paths:
+        """Write one of ``FORMS``, unless it is written already, as by the page that shows it."""
+        if form not in self.written:
+            self.written[form] = FORMS[form](self)
+        return self.written[form]
+
 
 def _mask(result: VesselResult) -> Paths:
     return [write_like(result.mask, result.image, result.folder, result.name)]
@@ -146,26 +152,26 @@ def _mesh(result: VesselResult) -> Paths:
 
 
 def _attention(result: VesselResult) -> Paths:
-    """Attention over the slice with most vessels; nothing from a network without gates."""
+    """Attention over the slice with most vessels, or a part of it; nothing from a network without gates."""
     if not has_attention(result.network):
         return []
     index = int(count_voxels(result.mask).argmax())
-    shown = min(round(index * result.grays.shape[0] / result.mask.shape[0]), result.grays.shape[0] - 1)
-    maps = attention_of_slice(result.network, result.grays, shown, num_slices=result.num_slices)
+    # the same place on the network's grid: voxel i lies at (i + 0.5) * spacing
+    shown = int((index + 0.5) * result.grays.shape[0] / result.mask.shape[0])
+    part = best_window(result.grays.shape[1:], read_plane(result.mask, index))
+    maps = attention_of_slice(result.network, result.grays, shown, num_slices=result.num_slices, part=part)
     masks = {}
     if result.grays.shape == result.mask.shape:
-        masks["prediction"] = read_plane(result.mask, index)
-        masks["reference"] = None if result.label is None else read_plane(result.label, index)
-    return [
-        draw_attention_maps(result.path("_attention.png"), read_plane(result.grays, shown), maps, **masks)
-    ]
+        masks["prediction"] = read_plane(result.mask, index)[part]
+        masks["reference"] = None if result.label is None else read_plane(result.label, index)[part]
+    gray = read_plane(result.grays, shown)[part]
+    return [draw_attention_maps(result.path("_attention.png"), gray, maps, **masks)]
 
 
 def _page(result: VesselResult) -> Paths:
     """One HTML page of everything; what it shows and has not been written yet is written for it."""
     for form in ("table", "projections", "slices", "sweep", "attention"):
-        if form not in result.written:
-            result.written[form] = FORMS[form](result)
+        result.write(form)
     pictures = [path for paths in result.written.values() for path in paths if path.suffix == ".png"]
     numbers = {key: value for key, value in result.table.items() if not isinstance(value, list)}
     tables = {"Vessel radii": result.table["radius_histogram"]}

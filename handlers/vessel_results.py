@@ -21,11 +21,14 @@ from ..data.run_lengths import check_order
 from ..data.volumes import ThresholdVolume, Volume
 from ..data.volumes.components import remove_small_components
 from ..data.volumes.find import with_names
+from ..data.volumes.writing import storage_errors
 from ..utils import InputError, atomic_path
 from .vessel_forms import FORMS, VesselResult
 from .vessel_summary import write_rows
 
 _logger = logging.getLogger("tomobundles")
+
+_TEXT_BYTES = 10**6  # of tables and the run record, about
 
 
 class VesselResultsHandler:
@@ -35,7 +38,7 @@ class VesselResultsHandler:
     the sample of ``OpenVolumed``. A volume's results are on disk before the next one is inferred, in
     ``output_dir/<name>/``; ``vessels.csv`` has a row a volume, ``submission.csv`` the run lengths of all,
     with "rle" among the outputs. The work files that an interrupted run goes on with are removed when all
-    volumes are done.
+    volumes are done: the inferer's stores, masks, and ``cache_dir`` if it lies in ``output_dir``.
 
     Args:
         output_dir: folder of all results.
@@ -44,12 +47,14 @@ class VesselResultsHandler:
             all.
         outputs: which results, of ``vessel_forms.FORMS``.
         rle_order: "C" for run lengths along rows (SenNet + HOA), "F" for along columns.
-        work_dir: folder of the work files, removed when all volumes are done; None for one of the handler's
-            own within ``output_dir``. The masks lie there while results are written.
+        work_dir: folder of the masks while results are written; None for "cache" in ``output_dir``.
+        cache_dir: folder of copies of the volumes; None where there are none. One outside ``output_dir`` is
+            for other runs too and stays.
         keep_work: keep the work files (probabilities, masks, copies of volumes) at the end.
 
     Raises:
-        InputError: an unknown output or order, or a threshold outside (0, 1].
+        InputError: an unknown output or order, or a threshold outside (0, 1]; while running, what the writers
+            raise, and a full disk.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class VesselResultsHandler:
         outputs: Sequence[str] = ("mask", "rle", "table", "projections", "page"),
         rle_order: str = "C",
         work_dir: str | PathLike | None = None,
+        cache_dir: str | PathLike | None = None,
         keep_work: bool = False,
     ) -> None:
         unknown = [form for form in outputs if form not in FORMS]
@@ -75,8 +81,10 @@ class VesselResultsHandler:
         self.outputs = list(outputs)
         self.rle_order = rle_order
         self.work_dir = Path(work_dir) if work_dir is not None else self.output_dir / "cache"
+        self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self.keep_work = keep_work
         self._rows: list[dict[str, Any]] = []
+        self._stores: list[Any] = []
         self._began = self._seconds = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -88,7 +96,7 @@ class VesselResultsHandler:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self) -> None:
-        self._rows = []
+        self._rows, self._stores = [], []
 
     def _begin(self) -> None:
         self._began = time.monotonic()
@@ -98,9 +106,13 @@ class VesselResultsHandler:
 
     def _write(self, engine: Engine) -> None:
         result = self._result(engine)
-        for form in self.outputs:
-            result.written[form] = FORMS[form](result)
-        self._rows.append(self._record(result))
+        result.folder.mkdir(parents=True, exist_ok=True)
+        with storage_errors(result.folder, _TEXT_BYTES):
+            for form in self.outputs:
+                result.write(form)
+            self._rows.append(self._record(result, axes=getattr(engine.inferer, "axes", ())))
+        if store := getattr(engine.inferer, "store", None):
+            self._stores.append(store(result.grays))
         _logger.info("%s: results in %s", result.name, result.folder)
 
     def _result(self, engine: Engine) -> VesselResult:
@@ -123,10 +135,13 @@ class VesselResultsHandler:
     def _mask(self, probability: Volume, name: str) -> Volume:
         """The mask on disk: outputs read it again and again."""
         mask = ThresholdVolume(probability, threshold=self.threshold)
-        path = self.work_dir / "masks" / f"{name}.npy"
-        return remove_small_components(mask, min_voxels=self.min_component_voxels, store_path=path)
+        options = {"min_voxels": self.min_component_voxels, "store_path": self._mask_path(name)}
+        return remove_small_components(mask, **options)
 
-    def _record(self, result: VesselResult) -> dict[str, Any]:
+    def _mask_path(self, name: str) -> Path:
+        return self.work_dir / "masks" / f"{name}.npy"
+
+    def _record(self, result: VesselResult, *, axes: Sequence[str]) -> dict[str, Any]:
         """Write what the results were made from and how; returns the row of the table of all volumes."""
         megavoxels = result.voxels / 1e6
         numbers = {
@@ -144,6 +159,8 @@ class VesselResultsHandler:
             "spacing_um": result.image.spacing_um,
             "inferred_spacing_um": result.grays.spacing_um,
             "intensity": result.grays.meta.get("intensity"),
+            "num_slices": result.num_slices,
+            "axes": list(axes),
             "threshold": self.threshold,
             "min_component_voxels": self.min_component_voxels,
             **numbers,
@@ -155,11 +172,12 @@ class VesselResultsHandler:
     def _finish(self) -> None:
         if not self._rows:
             return
-        write_rows(self.output_dir / "vessels.csv", self._rows)
-        if "rle" in self.outputs:
-            self._join_submissions()
+        with storage_errors(self.output_dir, _TEXT_BYTES):
+            write_rows(self.output_dir / "vessels.csv", self._rows)
+            if "rle" in self.outputs:
+                self._join_submissions()
         if not self.keep_work:
-            shutil.rmtree(self.work_dir, ignore_errors=True)
+            self._clean()
         _logger.info("%d volumes: %s", len(self._rows), self.output_dir / "vessels.csv")
 
     def _join_submissions(self) -> None:
@@ -174,3 +192,22 @@ class VesselResultsHandler:
                 with part.open(encoding="utf-8") as lines:
                     next(lines)
                     shutil.copyfileobj(lines, file)
+
+    def _clean(self) -> None:
+        """Remove work files by name, and folders that are empty then: others' files may lie in them too."""
+        for store in self._stores:
+            store.remove()
+        for row in self._rows:
+            self._mask_path(row["name"]).unlink(missing_ok=True)
+        folders = [self.work_dir / "masks", self.work_dir]
+        if self.cache_dir is not None and _lies_in(self.cache_dir, self.output_dir):
+            shutil.rmtree(self.cache_dir, ignore_errors=True)
+            folders.append(self.cache_dir.parent)
+        folders += [store.folder.parent for store in self._stores[:1]]
+        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _lies_in(folder: Path, root: Path) -> bool:
+    return root.resolve() in folder.resolve().parents

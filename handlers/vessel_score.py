@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
@@ -14,10 +15,10 @@ from ignite.engine import Engine
 from ignite.metrics import Metric
 from monai.utils import string_list_all_gather
 
+from ..data.volumes import ThresholdVolume, Volume
+from ..data.volumes.components import remove_small_components
 from ..metrics import VesselScores
 from ..utils import InputError
-
-_logger = logging.getLogger("tomobundles")
 
 Record = dict[str, Any]
 
@@ -37,13 +38,14 @@ class VesselScore(Metric):
     Args:
         threshold: least probability of a vessel, in (0, 1].
         key: the number that is the metric's value.
-        cldice: compute clDice too, which takes a skeleton of both masks.
-        bands_um: edges of bands of vessel radius to score separately, in micrometres where the voxel size is
-            known, else in voxels; None leaves them out.
-        slab: slices of a slab of the table by slab, and of what is in memory at a time.
+        min_component_voxels: connected components (26 neighbours) of fewer voxels are removed before the
+            mask is scored, as ``VesselResultsHandler`` does; up to 1 keeps all.
+        work_dir: folder for the mask without them while it is scored.
+        options: of ``metrics.VesselScores``: bands of vessel radius, centre-line Dice, slices of a slab.
 
     Raises:
-        InputError: at the end of the epoch, when no volume had a label.
+        InputError: ``min_component_voxels`` without ``work_dir``, and what ``VesselScores`` raises; at the
+            end of the epoch, no volume had a label.
     """
 
     def __init__(
@@ -51,12 +53,17 @@ class VesselScore(Metric):
         *,
         threshold: float = 0.5,
         key: str = "surface_dice",
+        min_component_voxels: int = 0,
+        work_dir: str | PathLike | None = None,
         **options: Any,
     ) -> None:
+        if min_component_voxels > 1 and work_dir is None:
+            raise InputError("small components are removed on disk", remedy="give work_dir, a folder")
         self.scores = VesselScores(threshold=threshold, **options)
         self.key = key
+        self.min_component_voxels = min_component_voxels
+        self.work_dir = None if work_dir is None else Path(work_dir)
         self.records: list[Record] = []
-        self.names: Any = None
         super().__init__()
 
     def reset(self) -> None:
@@ -72,8 +79,20 @@ class VesselScore(Metric):
         """Score one volume; one without a label counts for nothing."""
         if output.get("label") is None:
             return
-        found = self.scores.score(output["pred"], output["label"])
+        if self.min_component_voxels > 1:
+            found = self._score_without_small(output["pred"], output["label"])
+        else:
+            found = self.scores.score(output["pred"], output["label"])
         self.records.append({"name": str(output.get("name", "")), **found})
+
+    def _score_without_small(self, probability: Volume, label: Volume) -> Record:
+        mask = ThresholdVolume(probability, threshold=self.scores.threshold)
+        path = self.work_dir / f"scored_rank{idist.get_rank()}.npy"
+        try:
+            kept = remove_small_components(mask, min_voxels=self.min_component_voxels, store_path=path)
+            return self.scores.score(kept, label)
+        finally:
+            path.unlink(missing_ok=True)
 
     def compute(self) -> float:
         """The mean of ``key`` over the volumes of all processes."""

@@ -63,6 +63,8 @@ class VesselSummaryHandler:
 def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write rows as CSV, whole or not at all; NaN and None are empty cells, no rows leave an empty file.
 
+    Numbers have six significant digits: a vessel fraction is a small one.
+
     Args:
         path: CSV file.
         rows: dictionaries with the same keys.
@@ -82,7 +84,7 @@ def summary_table(rows: Sequence[Mapping[str, Any]]) -> str:
     width = max([len("volume"), *(len(str(row["name"])) for row in rows)])
     lines = ["  ".join(["volume".ljust(width), *shown])]
     for row in rows:
-        cells = [_cell(row.get(key)).rjust(len(key)) for key in shown]
+        cells = [_cell(row.get(key), digits=".4f").rjust(len(key)) for key in shown]
         lines.append("  ".join([str(row["name"]).ljust(width), *cells]))
     return "\n".join(lines)
 
@@ -91,7 +93,7 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, digits: str = ".6g") -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return format(value, digits) if isinstance(value, float) else str(value)

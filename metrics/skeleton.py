@@ -8,6 +8,8 @@ from itertools import product
 
 import numpy as np
 
+from .vessel_masks import occupied_voxels
+
 _FORWARD = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]  # 13 of 26, each link once
 
 
@@ -25,7 +27,7 @@ def skeleton_links(skeleton: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ``(n, 3)`` int64, the voxels of the skeleton (z, y, x) in the order of ``np.argwhere``; and ``(m, 2)``
         int64, for each link the numbers of its two voxels among them, the lower z first.
     """
-    voxels = np.argwhere(skeleton)
+    voxels = occupied_voxels(skeleton)
     padded = np.pad(skeleton, 1)
     flat = np.ravel_multi_index((voxels + 1).T, padded.shape)  # ascending, as argwhere is
     occupied = padded.ravel()

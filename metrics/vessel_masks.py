@@ -144,6 +144,11 @@ def binary_mask(array: np.ndarray) -> np.ndarray:
     return (array if array.dtype == bool else array != 0).view(np.uint8)
 
 
+def occupied_voxels(mask: np.ndarray) -> np.ndarray:
+    """What ``np.argwhere`` gives for ``(Z, Y, X)``, ``(n, 3)`` int64; faster where few voxels are set."""
+    return np.stack(np.unravel_index(np.flatnonzero(mask), mask.shape), axis=1)
+
+
 def _check_probabilities(values: np.ndarray, path: str) -> None:
     low, high = float(values.min()), float(values.max())
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # NaN is neither

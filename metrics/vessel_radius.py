@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import KDTree
 
+from .vessel_masks import occupied_voxels
+
 
 def centre_line_radius(
     mask: np.ndarray, voxels: np.ndarray, *, spacing: Sequence[float] = (1.0, 1.0, 1.0)
@@ -32,7 +34,7 @@ def centre_line_radius(
     """
     if len(voxels) == 0:
         return np.zeros(0)
-    outside = np.argwhere(_shell(np.asarray(mask) != 0))
+    outside = _shell(np.asarray(mask) != 0)
     if len(outside) == 0:
         return np.full(len(voxels), np.inf)
     scale = np.asarray(spacing, dtype=np.float64)
@@ -58,8 +60,8 @@ def voxel_radius(
         ``(n, 3)`` int64 voxels of the mask in these slices (z counted within them), and ``(n,)`` float64
         radius in the unit of ``spacing``.
     """
-    inside = np.argwhere(np.asarray(mask)[within])
-    line = np.argwhere(skeleton)
+    inside = occupied_voxels(np.asarray(mask)[within])
+    line = occupied_voxels(skeleton)
     if len(inside) == 0:
         return inside, np.zeros(0)
     radius = centre_line_radius(mask, line, spacing=spacing)
@@ -70,12 +72,12 @@ def voxel_radius(
 
 
 def _shell(mask: np.ndarray) -> np.ndarray:
-    """Voxels outside a mask that touch it by a face."""
-    shell = np.zeros_like(mask)
-    for axis in range(3):
-        ahead, behind = [slice(None)] * 3, [slice(None)] * 3
-        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        shell[tuple(ahead)] |= mask[tuple(behind)]
-        shell[tuple(behind)] |= mask[tuple(ahead)]
-    shell &= ~mask
-    return shell
+    """Voxels outside a mask that touch it by a face, ``(n, 3)`` int64."""
+    known = np.pad(mask, 1, constant_values=True)  # what lies beyond the array is not outside
+    inside = np.ravel_multi_index(tuple((occupied_voxels(mask) + 1).T), known.shape)
+    strides = known.shape[1] * known.shape[2], known.shape[2], 1
+    flat = known.ravel()
+    near = np.concatenate([inside + step for stride in strides for step in (-stride, stride)])
+    touched = np.sort(near[~flat[near]])
+    touched = touched[np.diff(touched, prepend=-1) > 0]  # np.unique hashes, which is slower here
+    return np.stack(np.unravel_index(touched, known.shape), axis=1) - 1

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +13,24 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from monai.bundle import ConfigParser
 
 from tomobundles.data.phantoms import write_dicom_series
 from tomobundles.scripts import cli
 from tomobundles.utils.overrides import check_overrides
 
-from .helpers import ROOT
+from .helpers import ROOT, write_kidneys
 
 MONAI_RUN = ["-m", "monai.bundle", "run"]
 CARDS = sorted(path.relative_to(ROOT) for path in (ROOT / "bundles").glob("*/docs/README.md"))
-PAGES = [Path("README.md"), Path("docs/own_data.md"), Path("docs/own_head_ct.md"), *CARDS]
+PAGES = [
+    Path("README.md"),
+    Path("docs/own_data.md"),
+    Path("docs/own_head_ct.md"),
+    Path("docs/own_vessels.md"),
+    *CARDS,
+]
 
 
 @pytest.fixture(autouse=True)
@@ -163,11 +171,11 @@ def _run(words, overrides, *, cwd=ROOT):
 
 
 SMALL = {"training": {"epochs": 1, "batch_size": 4}}
-SMALLER = {"oct_edema": {}, "ich": {"network_def#backbone": "resnet18"}}
+SMALLER = {"oct_edema": {}, "ich": {"network_def#backbone": "resnet18"}, "kidney_vasculature": {"width": 4}}
 MADE = {
     "training": "models/model.pt",
     "evaluating": "evaluation/metrics.json",
-    "inference": {"oct_edema": "findings.csv", "ich": "patients.csv"},
+    "inference": {"oct_edema": "findings.csv", "ich": "patients.csv", "kidney_vasculature": "vessels.csv"},
 }
 
 
@@ -192,9 +200,11 @@ def test_the_readme_shows_all_three_runs():
 
 @pytest.mark.parametrize("words", _runs(_commands("README.md")))
 def test_the_readmes_commands_run(words, request, tmp_path):
-    data, model = {"oct_edema": ("contest_dir", "trained"), "ich": ("heads_dir", "trained_ich")}[
-        _bundle(words)
-    ]
+    data, model = {
+        "oct_edema": ("contest_dir", "trained"),
+        "ich": ("heads_dir", "trained_ich"),
+        "kidney_vasculature": ("kidneys_dir", "trained_kidney"),
+    }[_bundle(words)]
     overrides = {"dataset_dir": request.getfixturevalue(data), "output_dir": tmp_path}
     overrides |= SMALL.get(words[4], {}) | SMALLER[_bundle(words)]
     if words[4] != "training":
@@ -276,3 +286,50 @@ def test_own_head_ct_runs_from_a_datalist_to_probabilities(tmp_path):
     assert (mine / "model" / "evaluation" / "metrics.json").is_file()
     assert (mine / "calibrated" / "calibration.json").is_file()
     assert len((mine / "results" / "patients.csv").read_text().splitlines()) == 1 + 5
+
+
+def _write_vessels(folder, text):
+    """The folder that docs/own_vessels.md supposes, with the page's own datalist."""
+    kidneys = write_kidneys(folder / "contest", shape=(12, 24, 24))
+    for kind in ("images", "labels"):
+        (folder / kind.replace("images", "volumes")).mkdir(parents=True)
+    for number, name in enumerate(
+        ("train/kidney_1_dense", "train/kidney_2", "train/kidney_2", "test/kidney_5"), 1
+    ):
+        for kind in ("images", "labels"):
+            path = folder / kind.replace("images", "volumes") / f"k{number}"
+            files = sorted((kidneys / name / kind).iterdir())
+            values = np.stack([tifffile.imread(file) for file in files])
+            if number == 1:
+                shutil.copytree(kidneys / name / kind, path)
+            elif number == 2:
+                nib.save(nib.Nifti1Image(values.T, np.diag([0.05, 0.05, 0.05, 1])), f"{path}.nii.gz")
+            elif number == 3:
+                tifffile.imwrite(f"{path}.tif", values)
+            else:
+                np.save(f"{path}.npy", values)
+    shutil.rmtree(kidneys)
+    found = json.loads(re.search(r"^```json\n(.*?)^```", text, re.S | re.M)[1])
+    found["test"][0]["label"] = "labels/k4.npy"  # that evaluation has something to compare with
+    (folder / "datalist.json").write_text(json.dumps(found))
+
+
+def test_own_vessels_runs_from_a_datalist_to_masks(tmp_path):
+    """Every command of the page, training first, with mine/ elsewhere and one epoch."""
+    mine = tmp_path / "mine"
+    _write_vessels(mine, (ROOT / "docs/own_vessels.md").read_text(encoding="utf-8"))
+    commands = list(_commands("docs/own_vessels.md"))
+    for words in sorted(commands, key=lambda words: words[4] != "training"):
+        words = [re.sub(r"^mine\b", str(mine), word) for word in words]
+        small = SMALL.get(words[4], {}) | ({"patches_per_epoch": 8} if words[4] == "training" else {})
+        _run(words, small | SMALLER["kidney_vasculature"])
+    assert (mine / "model" / "evaluation" / "metrics.json").is_file()
+    assert len((mine / "results" / "vessels.csv").read_text().splitlines()) == 1 + 4
+    assert {path.name for path in (mine / "results").iterdir()} == {
+        "k1",
+        "k2",
+        "k3",
+        "k4",
+        "submission.csv",
+        "vessels.csv",
+    }

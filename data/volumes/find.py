@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+import tifffile
 
 from ...utils import InputError
 from ..datalist import Layout, load_datalist
 from ..sample import make_sample
 from ..writers_names import distinct_names
 from .open import is_openable
+from .tiff_pages import TIFF_SUFFIXES
 
 Item = dict[str, Any]
 
+_ENDINGS = (".ome.zarr", ".zarr", ".mhd", ".mha", ".ome")  # ".ome" of .ome.tif
 _INNER = "images"  # the contest's folder of a kidney's slices
 
 
@@ -31,8 +36,9 @@ def find_tomograms(
     """List the volumes to segment, each with the name of its results.
 
     Args:
-        dataset_dir: one volume in any form that ``open_volume`` knows, a folder of such volumes, or a folder
-            in the task's known layout (whose ``section`` is taken).
+        dataset_dir: one volume in any form that ``open_volume`` knows, a folder of such volumes (TIFF files
+            of several pages are volumes, those of one page the slices of one), or a folder in the task's
+            known layout (whose ``section``, a folder of that name, is taken).
         datalist: JSON file as for training; its ``section`` is taken.
         layout: see ``load_datalist``; a folder that does not match it is searched.
         sample: name of the embedded sample that ``sample_dir`` is made of, where it is absent or empty.
@@ -51,10 +57,13 @@ def find_tomograms(
         make_sample(sample, path)
     if not path.exists():
         raise InputError("no such file or folder", path=path, remedy="check the path given as --dataset_dir")
-    if datalist is not None or (layout is not None and layout.matches(path)):
+    # a layout's training folders alone are volumes like any others
+    in_layout = layout is not None and (path / section).is_dir() and layout.matches(path)
+    if datalist is not None or in_layout:
         data = load_datalist(dataset_dir=path, datalist=datalist, layout=layout, sections=(section,))
         return with_names(data[section])
-    found = [_inner(path)] if is_openable(_inner(path)) else _below(path)
+    inner = _inner(path)
+    found = [inner] if is_openable(inner) and not _holds_volumes(inner) else _below(inner)
     if not found:
         raise InputError(
             "no volume found here",
@@ -72,6 +81,9 @@ def with_names(items: Sequence[Mapping[str, Any]]) -> list[Item]:
     """
     shown = [_shown(item) for item in items]
     names = distinct_names(list(dict.fromkeys(shown)))
+    bare = {path: _bare(name) for path, name in names.items()}
+    counts = Counter(bare.values())
+    names |= {path: name for path, name in bare.items() if counts[name] == 1}
     result = []
     for item, path in zip(items, shown, strict=True):
         part = f"_{item['slices'][0]}-{item['slices'][1]}" if item.get("slices") else ""
@@ -80,14 +92,34 @@ def with_names(items: Sequence[Mapping[str, Any]]) -> list[Item]:
 
 
 def _shown(item: Mapping[str, Any]) -> str:
-    path = Path(item["image"])
+    path = Path(item["image"]).absolute()
     return str(path.parent if path.name == _INNER and path.parent.name else path)
+
+
+def _bare(name: str) -> str:
+    """Drop the endings of volumes that ``distinct_names`` does not know; "a.ome.zarr::1" gives "a_1"."""
+    name, _, level = name.partition("::")
+    ending = next((one for one in _ENDINGS if name.lower().endswith(one) and len(name) > len(one)), "")
+    return name[: len(name) - len(ending)] + (f"_{level}" if level else "")
+
+
+def _holds_volumes(path: Path) -> bool:
+    """Whether the first TIFF of a folder has several slices, so that it is no slice itself."""
+    if not path.is_dir():
+        return False
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in TIFF_SUFFIXES)
+    try:
+        with tifffile.TiffFile(next(file for file in files if not file.name.startswith("."))) as tiff:
+            return bool(set(tiff.series[0].axes) - set("YXS"))
+    except (StopIteration, OSError, ValueError, IndexError):  # none, or damaged, which shows when it is read
+        return False
 
 
 def _below(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    return [_inner(child) for child in sorted(path.iterdir()) if is_openable(_inner(child))]
+    children = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    return [_inner(child) for child in children if is_openable(_inner(child))]
 
 
 def _inner(path: Path) -> Path:

@@ -22,6 +22,7 @@ from .raw import RawVolume
 from .resampled import ResampledVolume
 from .stage import stage
 from .threshold import ThresholdVolume
+from .turned import stage_for_axes
 
 AXES = "zyx"
 
@@ -48,6 +49,8 @@ class OpenVolumed(MapTransform):
         axes: order of stored axes, see ``open_volume``; None for its defaults.
         cache_dir: folder for copies of volumes of which a box cannot be read alone.
         random_access: boxes of any shape will be read: copy where that is slow. Needs ``cache_dir``.
+        turned: whole planes across x will be read too: keep a second copy of images, columns first
+            (``stage_for_axes``). Needs ``random_access``.
         percentiles: of the grays that become 0 and 1.
         min_slices: slices of a stack: no slicing axis may have fewer.
         slicing_axes: those that will be used, of "z", "y", "x".
@@ -72,6 +75,7 @@ class OpenVolumed(MapTransform):
         axes: str | None = None,
         cache_dir: str | PathLike | None = None,
         random_access: bool = False,
+        turned: bool = False,
         percentiles: Sequence[float] = (10.0, 99.8),
         min_slices: int = 1,
         slicing_axes: Sequence[str] = ("z",),
@@ -88,6 +92,7 @@ class OpenVolumed(MapTransform):
         self.axes = axes
         self.cache_dir = cache_dir
         self.random_access = random_access
+        self.turned = turned
         self.percentiles = tuple(percentiles)
         self.min_slices = min_slices
         self.slicing_axes = _check_axes(slicing_axes)
@@ -102,6 +107,8 @@ class OpenVolumed(MapTransform):
         if self.keys[0] not in keys:
             return result
         native = self._open(result, self.keys[0])
+        if self.random_access and self.turned:
+            native = stage_for_axes(native, self.cache_dir, axes=AXES, progress=self.progress)
         grid = self._resampled(native)
         _check_thickness(grid, self.slicing_axes, self.min_slices)
         intensity = dict(result.get("intensity") or self._measured(native))

@@ -21,6 +21,7 @@ def patch_items(
     *,
     patches: int,
     patches_per_visit: int = 1,
+    batch_size: int = 1,
     axes: str | None = None,
 ) -> list[Item]:
     """Repeat items so that an epoch draws ``patches`` patches, from each volume by its annotated voxels.
@@ -32,17 +33,23 @@ def patch_items(
             was labelled: a volume labelled by half is visited half as often as a whole one of its size.
         patches: patches of an epoch.
         patches_per_visit: patches that one visit of a volume draws.
+        batch_size: patches of a batch; an epoch has at least one.
         axes: see ``open_volume``.
 
     Returns:
         at least one visit of every item.
 
     Raises:
-        InputError: a number that is not positive.
+        InputError: a number that is not positive, or an epoch of less than a batch.
     """
     if patches < 1 or patches_per_visit < 1:
         raise InputError(
             f"{patches} patches an epoch, {patches_per_visit} a visit", remedy="give positive numbers"
+        )
+    if patches < batch_size:
+        raise InputError(
+            f"{patches} patches an epoch do not fill a batch of {batch_size}",
+            remedy="raise patches_per_epoch, or lower batch_size",
         )
     sizes = [_voxels(item, axes) * float(item.get("annotated_fraction", 1.0)) for item in items]
     visits = math.ceil(patches / patches_per_visit)
@@ -100,8 +107,7 @@ def _extents(
     if target is None or volume.spacing_um is None:
         return list(volume.shape)
     return [
-        size * own / wanted
-        for size, own, wanted in zip(volume.shape, volume.spacing_um, target, strict=True)
+        size * own / wanted for size, own, wanted in zip(volume.shape, volume.spacing_um, target, strict=True)
     ]
 
 

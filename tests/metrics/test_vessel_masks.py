@@ -4,7 +4,13 @@
 import numpy as np
 import pytest
 
-from tomobundles.metrics.vessel_masks import MaskVolume, ProbabilityVolume, binary_mask, walk_slabs
+from tomobundles.metrics.vessel_masks import (
+    MaskVolume,
+    ProbabilityVolume,
+    binary_mask,
+    occupied_voxels,
+    walk_slabs,
+)
 from tomobundles.utils import InputError
 
 from .vessels import Array
@@ -78,6 +84,13 @@ def test_other_values_are_refused():
         MaskVolume(row(-1, 1, dtype=np.int16)).read(BOX)
     with pytest.raises(InputError, match="probabilities of type uint8"):
         ProbabilityVolume(row(0, 1, dtype=np.uint8)).read(BOX)
+
+
+def test_occupied_voxels():
+    mask = np.random.default_rng(0).random((4, 5, 6)) < 0.3
+    for array in (mask, mask.astype(np.uint8)[1:3], mask.transpose(2, 0, 1)):
+        np.testing.assert_array_equal(occupied_voxels(array), np.argwhere(array))
+    assert occupied_voxels(mask & False).shape == (0, 3)
 
 
 def test_a_bool_array_is_not_copied():
