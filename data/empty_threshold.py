@@ -75,12 +75,15 @@ class SurroundingGray:
             for planes in torch.arange(len(means)).split(64):
                 self._count(means[planes], labelled[planes], path=image.path)
 
-    def threshold(self, *, margin: float = 0.25, least_share: float = 0.01) -> float | None:
+    def threshold(self, *, margin: float = 0.7, least_share: float = 0.01) -> float | None:
         """The gray below which surroundings are empty.
 
         Args:
             margin: share of the way from the least labelled gray to the least of all, so that a vessel in
-                slightly darker surroundings than any labelled one is still safe.
+                darker surroundings than any labelled one is still safe. Across the axis of the hilum, the
+                trunk of the arteries lies alone in the medium, and only its wall brightens the blocks. In 93
+                trials, each learned on three phantoms and tried on over 50 others, 0.25 dropped labelled
+                blocks in 72, 0.6 in 8, 0.7 in none; 16, 12 and 9 % of all blocks were skipped.
             least_share: of blocks that have to lie below; a test that finds fewer is not worth its time.
 
         Returns:
@@ -114,7 +117,7 @@ def training_empty_threshold(
     axes: Sequence[str] = ("z", "y", "x"),
     block: int = 8,
     reach: int = 4,
-    margin: float = 0.25,
+    margin: float = 0.7,
 ) -> dict[str, Any]:
     """Learn from the training volumes which tiles are empty, and keep that in ``path``.
 

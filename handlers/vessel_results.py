@@ -117,7 +117,7 @@ class VesselResultsHandler:
 
     def _result(self, engine: Engine) -> VesselResult:
         item, output = engine.state.batch, engine.state.output
-        name = item.get("name") or with_names([item])[0]["name"]
+        name = item.get("name") or _name(item["native"])
         return VesselResult(
             name=name,
             folder=self.output_dir / name,
@@ -207,6 +207,11 @@ class VesselResultsHandler:
         for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _name(volume: Volume) -> str:
+    """The name that ``find_tomograms`` would give."""
+    return with_names([{"image": volume.path or "volume", "slices": volume.meta.get("slices")}])[0]["name"]
 
 
 def _lies_in(folder: Path, root: Path) -> bool:

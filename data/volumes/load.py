@@ -139,7 +139,7 @@ class OpenVolumed(MapTransform):
     def _resampled(self, native: Volume) -> Volume:
         if self.target_spacing is None or self.target_spacing == native.spacing_um:
             return native
-        return ResampledVolume(native, spacing_um=self.target_spacing)
+        return ResampledVolume(native, spacing_um=self.target_spacing, lanczos=True)
 
     def _measured(self, native: Volume) -> dict[str, Any]:
         lower, upper = self.percentiles

@@ -38,7 +38,7 @@ def test_by_hand():
     found.add(*_half_tissue())
     assert found.least == 0
     assert found.labelled == pytest.approx(0.8 * 15 / 16)
-    assert found.threshold() == pytest.approx(0.75 * 0.75)
+    assert found.threshold() == pytest.approx(0.75 * 0.3)
     assert found.share_below(0.5625) == 0.5
     assert found.threshold(margin=1) is None  # nothing is darker than the darkest
     assert found.threshold(least_share=0.6) is None
@@ -95,7 +95,7 @@ def _items():
 def test_kept_beside_the_weights_and_read_back(tmp_path, caplog):
     path = tmp_path / "empty.json"
     found = training_empty_threshold(_items(), path=path, axes=["z"], block=4, reach=0)
-    assert found["threshold"] == pytest.approx(0.5625)
+    assert found["threshold"] == pytest.approx(0.225)
     assert load_empty_threshold(path) == found
     assert "kidney" not in path.read_text()
     changed = _items()

@@ -6,7 +6,9 @@ import logging
 import math
 from types import SimpleNamespace
 
+import ignite.distributed as idist
 import pytest
+from ignite.engine import Engine
 
 from tomobundles.handlers.vessel_summary import VesselSummaryHandler, summary_table, write_rows
 
@@ -45,12 +47,25 @@ def test_files(engine, tmp_path, caplog):
     rows = (folder / "volumes.csv").read_text().splitlines()
     assert rows == [
         "name,surface_dice,cldice,reference_voxels",
-        "kidney_1,0.5000,,12",
-        "kidney_2,0.7500,1.0000,3",
+        "kidney_1,0.5,,12",
+        "kidney_2,0.75,1,3",
     ]
-    assert (folder / "slabs.csv").read_text() == "name,first,surface_dice\nkidney_1,0,0.2500\n"
-    assert (folder / "bands.csv").read_text() == "name,from_um,dice\nkidney_1,0.0000,\n"
+    assert (folder / "slabs.csv").read_text() == "name,first,surface_dice\nkidney_1,0,0.25\n"
+    assert (folder / "bands.csv").read_text() == "name,from_um,dice\nkidney_1,0,\n"
     assert "kidney_2        0.7500  1.0000" in caplog.text
+
+
+def test_small_numbers_keep_six_digits(tmp_path):
+    path = write_rows(tmp_path / "a.csv", [{"fraction": 0.00123456789, "voxels": 1234567, "end": math.inf}])
+    assert path.read_text() == "fraction,voxels,end\n0.00123457,1234567,inf\n"
+
+
+def test_other_ranks_write_nothing(tmp_path, monkeypatch):
+    evaluator = Engine(lambda engine, batch: None)
+    monkeypatch.setattr(idist, "get_rank", lambda: 1)
+    VesselSummaryHandler(tmp_path).attach(evaluator)
+    evaluator.run([0])
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_rows_leave_an_empty_file(tmp_path):
@@ -62,8 +77,6 @@ def test_a_table_of_nothing_has_its_header_alone():
 
 
 def test_attaches_to_the_end(engine, tmp_path):
-    from ignite.engine import Engine
-
     evaluator = Engine(lambda engine, batch: None)
     VesselSummaryHandler(tmp_path).attach(evaluator)
     evaluator.state.vessel_records = engine.state.vessel_records
