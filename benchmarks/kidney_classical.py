@@ -20,23 +20,58 @@ Case = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class FrangiSettings:
-    """Frangi's vesselness (MICCAI 1998) above a share of its own values.
+    """Frangi's vesselness (MICCAI 1998), cut at a quantile of each volume's own values.
 
     Args:
         sigmas: scales in voxels.
-        quantile: the share of a volume's voxels that is left below the threshold.
         planar: filter slice by slice, for slices much thicker than their pixels.
-        dark: vessels darker than what is around them.
+        quantile: the share of a volume's voxels that is left below the threshold.
     """
 
     sigmas: Sequence[float]
-    quantile: float
     planar: bool
-    dark: bool
+    quantile: float
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Mask (Z, Y, X) of a gray volume."""
-        return cut(vesselness(image, sigmas=self.sigmas, planar=self.planar, dark=self.dark), self.quantile)
+
+class FrangiBaseline:
+    """The filter's answers to volumes with labels, each computed once.
+
+    Args:
+        cases: gray volumes (Z, Y, X) and their labels.
+        dark: vessels darker than what is around them.
+    """
+
+    def __init__(self, cases: Sequence[Case], *, dark: bool) -> None:
+        self.cases = list(cases)
+        self.dark = dark
+        self._scores: dict[tuple[int, FrangiSettings], float] = {}
+
+    def choose(self, indices: Iterable[int]) -> FrangiSettings:
+        """The scales, the threshold and 2D or 3D with the best mean surface Dice on some of the cases.
+
+        Args:
+            indices: of cases; those without vessels tell nothing and are left out.
+        """
+        shown = [index for index in indices if self.cases[index][1].any()]
+        grid = itertools.product(SCALES, (False, True), QUANTILES)
+        settings = [FrangiSettings(*one) for one in grid]
+        return max(settings, key=lambda one: np.mean([self._score(index, one) for index in shown]))
+
+    def mask(self, index: int, settings: FrangiSettings) -> np.ndarray:
+        """Vessels (Z, Y, X) in one of the cases."""
+        response = vesselness(
+            self.cases[index][0], sigmas=settings.sigmas, planar=settings.planar, dark=self.dark
+        )
+        return cut(response, settings.quantile)
+
+    def _score(self, index: int, settings: FrangiSettings) -> float:
+        if (index, settings) not in self._scores:
+            image, label = self.cases[index]
+            response = vesselness(image, sigmas=settings.sigmas, planar=settings.planar, dark=self.dark)
+            for quantile in QUANTILES:
+                one = FrangiSettings(settings.sigmas, settings.planar, quantile)
+                self._scores[index, one] = surface_dice(cut(response, quantile), label)
+        return self._scores[index, settings]
 
 
 def vesselness(image: np.ndarray, *, sigmas: Sequence[float], planar: bool, dark: bool) -> np.ndarray:
@@ -51,19 +86,3 @@ def vesselness(image: np.ndarray, *, sigmas: Sequence[float], planar: bool, dark
 def cut(response: np.ndarray, quantile: float) -> np.ndarray:
     """Voxels above a quantile of the response."""
     return (response > np.quantile(response, quantile)).astype(np.uint8)
-
-
-def choose_settings(cases: Iterable[Case], *, dark: bool) -> FrangiSettings:
-    """The scales, the threshold and 2D or 3D with the best mean surface Dice on volumes with labels."""
-    cases = list(cases)
-    best, chosen = -1.0, None
-    for sigmas, planar in itertools.product(SCALES, (False, True)):
-        responses = [
-            (vesselness(image, sigmas=sigmas, planar=planar, dark=dark), label) for image, label in cases
-        ]
-        for quantile in QUANTILES:
-            scores = [surface_dice(cut(response, quantile), label) for response, label in responses]
-            if np.mean(scores) > best:
-                best = float(np.mean(scores))
-                chosen = FrangiSettings(sigmas=sigmas, quantile=quantile, planar=planar, dark=dark)
-    return chosen

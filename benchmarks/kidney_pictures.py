@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model card's picture: a simulated kidney that was not trained on, reference against prediction.
 
-    python benchmarks/kidney_pictures.py --table bundles/kidney_vasculature/output/table \\
-        --output_dir docs/figures
+    python benchmarks/kidney_pictures.py --table bundles/kidney_vasculature/output/table_long
 
 Takes the weights of one arm and seed of kidney_table.py, infers the held-out kidney by the bundle's own
 command, and puts the projections along its three axes side by side.
@@ -39,7 +38,7 @@ def main() -> None:
     """Infer and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table", type=Path, required=True)
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--output_dir", type=Path, default=Path("docs/figures"))
     parser.add_argument("--arm", default="surface_loss", choices=[*TRAINED, *SCORED])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--width", type=int, default=12)

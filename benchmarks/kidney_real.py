@@ -6,9 +6,9 @@
 
 ``twophoton``: stacks of mouse brain, bright vessels, five specimens. ``hipct``: patches and a slice of
 kidney_1 against a slice of kidney_2, dark vessels, two specimens; single slices have no neighbours, so the 2D
-arm is taken. Networks start from random weights; the last epoch is scored, so that nothing is chosen on
-held-out specimens. The filter's scales, threshold and 2D or 3D are chosen on the specimens that are not held
-out.
+arm is taken. Both with the surface loss. Networks start from random weights; the last epoch is scored, so
+that nothing is chosen on held-out specimens. The filter's scales, threshold and 2D or 3D are chosen on the
+specimens that are not held out.
 
 Data: the folder named by TOMOBUNDLES_REAL_DATA (default ../shared/data), with kidney/.
 """
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from kidney_classical import choose_settings
+from kidney_classical import FrangiBaseline
 from oct_table import run_bundle
 from PIL import Image
 
@@ -54,7 +54,7 @@ def twophoton(root: Path, output_dir: Path) -> Domain:
         label = image.with_name(f"{name}_label.nii.gz")
         specimen = next((one for prefix, one in SPECIMENS.items() if name.startswith(prefix)), name)
         items.append({"image": str(image.resolve()), "label": str(label.resolve()), "patient": specimen})
-    return Domain(items, dark=False, overlays=(), options={"train_axes": "['z']"})
+    return Domain(items, dark=False, overlays=("surface_loss",), options={"train_axes": "['z']"})
 
 
 def hipct(root: Path, output_dir: Path) -> Domain:
@@ -73,7 +73,9 @@ def hipct(root: Path, output_dir: Path) -> Domain:
             np.save(path, array)
             item[key] = str(path.resolve())
         items.append(item)
-    return Domain(items, dark=True, overlays=("attention_unet_2d",), options={"train_axes": "['z']"})
+    return Domain(
+        items, dark=True, overlays=("attention_unet_2d", "surface_loss"), options={"train_axes": "['z']"}
+    )
 
 
 def run_fold(specimen: str, domain: Domain, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
@@ -101,7 +103,8 @@ def run_fold(specimen: str, domain: Domain, arguments: argparse.Namespace) -> di
             "epochs": arguments.epochs,
             "val_interval": arguments.epochs,
             "patches_per_epoch": arguments.patches_per_epoch,
-            "patch_size": "[128,128]",
+            "patch_size": "[96,96]",
+            "learning_rate": arguments.learning_rate,
         }
         log, threads = folder / "log.txt", arguments.threads
         run_bundle("training", log, threads, config_file=str(train), **length, **shared)
@@ -113,17 +116,17 @@ def run_fold(specimen: str, domain: Domain, arguments: argparse.Namespace) -> di
         }
 
 
-def baseline(specimen: str, domain: Domain) -> list[dict[str, float]]:
+def baseline(specimen: str, domain: Domain, filters: FrangiBaseline) -> list[dict[str, float]]:
     """Scores of Frangi's filter on a specimen's volumes, its settings chosen on the others."""
+    own = [index for index, item in enumerate(domain.items) if item["patient"] == specimen]
+    settings = filters.choose(set(range(len(domain.items))) - set(own))
+    print(f"{specimen}: {settings}", flush=True)
+    return [vessel_scores(filters.mask(index, settings), filters.cases[index][1]) for index in own]
 
-    def case(item: dict) -> tuple[np.ndarray, np.ndarray]:
-        return open_volume(item["image"]).read_all(), open_volume(item["label"]).read_all() > 0
 
-    others = [case(item) for item in domain.items if item["patient"] != specimen]
-    settings = choose_settings([one for one in others if one[1].any()], dark=domain.dark)
-    print(f"{specimen}: Frangi {settings}", flush=True)
-    held_out = [case(item) for item in domain.items if item["patient"] == specimen]
-    return [vessel_scores(settings(image), label) for image, label in held_out]
+def read_case(item: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Grays and label of an item."""
+    return open_volume(item["image"]).read_all(), open_volume(item["label"]).read_all() > 0
 
 
 def main() -> None:
@@ -131,9 +134,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("domain", choices=["twophoton", "hipct"])
     parser.add_argument("--output_dir", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--patches_per_epoch", type=int, default=256)
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--patches_per_epoch", type=int, default=320)
+    parser.add_argument("--learning_rate", type=float, default=0.001)
+    parser.add_argument("--width", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
@@ -145,7 +149,8 @@ def main() -> None:
     specimens = list(dict.fromkeys(item["patient"] for item in domain.items))
     with ThreadPoolExecutor(arguments.jobs) as pool:
         networks = list(pool.map(lambda specimen: run_fold(specimen, domain, arguments), specimens))
-    filters = [baseline(specimen, domain) for specimen in specimens]
+    bank = FrangiBaseline([read_case(item) for item in domain.items], dark=domain.dark)
+    filters = [baseline(specimen, domain, bank) for specimen in specimens]
     print("| specimen | volumes | " + " | ".join(f"{c}, network | {c}, Frangi" for c in COLUMNS) + " |")
     print("|---" * (2 + 2 * len(COLUMNS)) + "|")
     means = []
