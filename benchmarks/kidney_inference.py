@@ -117,7 +117,7 @@ def run_monai(source: Path, target: Path, arguments: argparse.Namespace) -> floa
     begin = time.perf_counter()
     planes = normalised(source).read_all()
     index = np.clip(np.arange(len(planes))[:, None] + np.arange(-1, 2), 0, len(planes) - 1)
-    stacked = torch.from_numpy(planes[index]).movedim(0, 2)[None]  # (1, 3, Z, Y, X)
+    stacked = torch.from_numpy(planes[index]).movedim(0, 1)[None]  # (1, 3, Z, Y, X)
     size = [-(-extent // 16) * 16 for extent in planes.shape[1:]]
     inferer = SlidingWindowInferer(
         (1, *size), sw_batch_size=arguments.batch_size, overlap=0.0, mode="gaussian", progress=False
