@@ -16,7 +16,7 @@ from ..utils import InputError
 
 @contextmanager
 def atomic_folder(path: str | PathLike) -> Iterator[Path]:
-    """Give an empty temporary folder beside ``path``; on success it takes the place of ``path``.
+    """Give an empty temporary folder beside ``path``, of any depth; on success it takes ``path``'s place.
 
     An older folder of that name is replaced only then. If the block raises, the temporary folder is removed
     and ``path`` is untouched. Parent folders are made.
@@ -36,8 +36,9 @@ def atomic_folder(path: str | PathLike) -> Iterator[Path]:
     try:
         fresh.mkdir()  # inside mkdtemp's private folder, so it has the user's own permissions when moved out
         yield fresh
-        for file in fresh.iterdir():
-            _sync(file)
+        for file in fresh.rglob("*"):
+            if file.is_file():
+                _sync(file)
         _swap(fresh, target, old)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)

@@ -16,11 +16,11 @@ import numpy as np
 import zarr
 
 from ...utils import InputError
+from ...visualize.folders import atomic_folder
 from .base import Box, Volume
 from .ome_metadata import Pyramid
 from .writing import (
     SLAB_VOXELS,
-    atomic_tree,
     known_of,
     storage_errors,
     stored_block,
@@ -77,7 +77,7 @@ def write_ome_zarr(
     levels = _natural_levels(volume.shape) if levels is None else levels
     pyramid = Pyramid(name, version, levels, _METHODS[kind], spacing)
     largest = 65535 if stored_dtype(volume) == np.uint16 else 1
-    with storage_errors(path, stored_bytes(volume) * 8 // 7), atomic_tree(path) as fresh:
+    with storage_errors(path, stored_bytes(volume) * 8 // 7), atomic_folder(path) as fresh:
         root = zarr.create_group(fresh, zarr_format=ZARR_FORMATS[version])
         group = _label_group(root, pyramid) if kind == "labels" else root
         _write_levels(group, volume, pyramid)

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all writers of volumes share: slabs of stored values, one error for a full disk, whole folders."""
+"""What all writers of volumes share: slabs of stored values, one error for a full disk."""
 
 from __future__ import annotations
 
 import errno
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,38 +126,6 @@ def known_of(volume: Volume, like: Volume | None) -> tuple[Mapping[str, Any], tu
             remedy="bring the result back to the volume's own grid first",
         )
     return like.meta, like.spacing_um
-
-
-@contextmanager
-def atomic_tree(path: str | PathLike) -> Iterator[Path]:
-    """Give an empty temporary folder beside ``path``, of any depth; on success it takes ``path``'s place.
-
-    As ``visualize.folders.atomic_folder``, which is for folders without sub-folders: if the block raises, the
-    temporary folder is removed and ``path`` is untouched.
-
-    Raises:
-        InputError: ``path`` exists and is not a folder.
-    """
-    target = Path(path)
-    if target.exists() and not target.is_dir():
-        raise InputError("a file stands where a folder shall be written", path=target, remedy="move it away")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=".partial-", suffix="-" + target.name, dir=target.parent))
-    fresh, old = workspace / "fresh", workspace / "old"
-    try:
-        fresh.mkdir()
-        yield fresh
-        for file in fresh.rglob("*"):
-            if file.is_file():
-                with file.open("rb+") as handle:
-                    os.fsync(handle.fileno())
-        if target.exists():
-            os.replace(target, old)
-        os.replace(fresh, target)
-    finally:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _readable(size: int) -> str:

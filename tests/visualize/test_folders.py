@@ -69,3 +69,38 @@ def test_file_in_the_way(tmp_path):
     with pytest.raises(InputError, match="a file stands where"), atomic_folder(tmp_path / "b"):
         pass
     assert (tmp_path / "b").read_text() == "x"
+
+
+def test_tree_replaces_the_older_one(tmp_path):
+    (tmp_path / "out" / "old").mkdir(parents=True)
+    with atomic_folder(tmp_path / "out") as fresh:
+        (fresh / "a" / "b").mkdir(parents=True)
+        (fresh / "a" / "b" / "c").write_text("x")
+        assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path / "out") == ["a"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_tree_keeps_the_older_one_on_failure(tmp_path, monkeypatch):
+    (tmp_path / "out" / "old").mkdir(parents=True)
+    with pytest.raises(RuntimeError, match="stop"), atomic_folder(tmp_path / "out"):
+        raise RuntimeError("stop")
+    assert names(tmp_path / "out") == ["old"]
+    replace = os.replace
+
+    def refuse(source, target):
+        if source.name == "fresh":
+            raise OSError("refused")
+        replace(source, target)
+
+    monkeypatch.setattr("tomobundles.visualize.folders.os.replace", refuse)
+    with pytest.raises(OSError, match="refused"), atomic_folder(tmp_path / "out"):
+        pass
+    assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_tree_where_a_file_is(tmp_path):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(InputError, match="a file stands where"), atomic_folder(tmp_path / "out"):
+        pass

@@ -7,7 +7,6 @@ import pytest
 
 from tomobundles.data.volumes import ArrayVolume
 from tomobundles.data.volumes.writing import (
-    atomic_tree,
     known_of,
     slab_thickness,
     storage_errors,
@@ -16,10 +15,6 @@ from tomobundles.data.volumes.writing import (
     stored_slabs,
 )
 from tomobundles.utils import InputError
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -107,38 +102,3 @@ def test_known_of():
     assert known_of(mask, like) == ({"a": 2}, (2, 2, 2))
     with pytest.raises(InputError, match=r"\(1, 2, 3\) does not fit the volume's \(1, 2, 4\)"):
         known_of(mask, ArrayVolume(np.zeros((1, 2, 4))))
-
-
-def test_tree_replaces_the_older_one(tmp_path):
-    (tmp_path / "out" / "old").mkdir(parents=True)
-    with atomic_tree(tmp_path / "out") as fresh:
-        (fresh / "a" / "b").mkdir(parents=True)
-        (fresh / "a" / "b" / "c").write_text("x")
-        assert names(tmp_path / "out") == ["old"]
-    assert names(tmp_path / "out") == ["a"]
-    assert names(tmp_path) == ["out"]
-
-
-def test_tree_keeps_the_older_one_on_failure(tmp_path, monkeypatch):
-    (tmp_path / "out" / "old").mkdir(parents=True)
-    with pytest.raises(RuntimeError, match="stop"), atomic_tree(tmp_path / "out"):
-        raise RuntimeError("stop")
-    assert names(tmp_path / "out") == ["old"]
-    replace = os.replace
-
-    def refuse(source, target):
-        if source.name == "fresh":
-            raise OSError("refused")
-        replace(source, target)
-
-    monkeypatch.setattr("tomobundles.data.volumes.writing.os.replace", refuse)
-    with pytest.raises(OSError, match="refused"), atomic_tree(tmp_path / "out"):
-        pass
-    assert names(tmp_path / "out") == ["old"]
-    assert names(tmp_path) == ["out"]
-
-
-def test_tree_where_a_file_is(tmp_path):
-    (tmp_path / "out").write_text("x")
-    with pytest.raises(InputError, match="a file stands where"), atomic_tree(tmp_path / "out"):
-        pass
