@@ -174,9 +174,8 @@ def load_empty_threshold(path: str | PathLike) -> dict[str, Any]:
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
         threshold = stored["threshold"]
-        usable = (threshold is None or math.isfinite(threshold)) and stored["block"] >= 1 <= stored[
-            "reach"
-        ] + 1
+        known = threshold is None or math.isfinite(threshold)
+        usable = known and stored["block"] >= 1 and stored["reach"] >= 0
         found = {key: stored[key] for key in ("threshold", "block", "reach", "training_set")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
