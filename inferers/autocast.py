@@ -27,9 +27,11 @@ class AutocastInferer(SimpleInferer):
         self.channels_last = channels_last
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Forward (B, C, H, W)."""
+        """Forward (B, C, H, W) or (B, C, H, W, D)."""
         if self.channels_last:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
+            three = inputs.ndim == 5
+            layout = torch.channels_last_3d if three else torch.channels_last
+            inputs = inputs.contiguous(memory_format=layout)
         if not self.bf16:
             return super().__call__(inputs, network, *args, **kwargs)
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16):
