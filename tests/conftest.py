@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from .helpers import ICH, KIDNEY, OCT, ROOT, workflow, write_contest, write_heads, write_kidneys
+from .helpers import (
+    ICH,
+    KIDNEY,
+    LUNG,
+    OCT,
+    ROOT,
+    TINY_DETECTOR,
+    workflow,
+    write_chests,
+    write_contest,
+    write_heads,
+    write_kidneys,
+)
 
 torch.set_num_threads(
     1
@@ -71,6 +83,26 @@ def trained_kidney(kidneys_dir, tmp_path_factory) -> Path:
     try:
         options = {"dataset_dir": str(kidneys_dir), "output_dir": str(output), "epochs": 2, "width": 4}
         workflow(KIDNEY / "train.json", patches_per_epoch=16, **options).run()
+    finally:
+        os.chdir(here)
+    return output
+
+
+@pytest.fixture(scope="session")
+def chests_dir(tmp_path_factory) -> Path:
+    """A tiny data set of chest CTs in the contest's layout; read only."""
+    return write_chests(tmp_path_factory.mktemp("chests"))
+
+
+@pytest.fixture(scope="session")
+def trained_lung(chests_dir, tmp_path_factory) -> Path:
+    """The output folder of lung_nodule (a tiny detector) trained for two epochs on it; read only."""
+    output = tmp_path_factory.mktemp("trained_lung")
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        options = {"dataset_dir": str(chests_dir), "output_dir": str(output), "epochs": 2}
+        workflow(LUNG / "train.json", crops_per_epoch=16, **options, **TINY_DETECTOR).run()
     finally:
         os.chdir(here)
     return output

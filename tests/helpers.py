@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OCT = Path("bundles/oct_edema/configs")
 ICH = Path("bundles/ich/configs")
 KIDNEY = Path("bundles/kidney_vasculature/configs")
+LUNG = Path("bundles/lung_nodule/configs")
 SECTIONS = {"Edema_trainingset": 4, "Edema_validationset": 2, "Edema_testset": 1}
 
 
@@ -91,6 +92,61 @@ def write_kidneys(root: Path, *, shape: tuple[int, int, int] = (8, 32, 24)) -> P
             ):
                 folder.mkdir(parents=True, exist_ok=True)
                 tifffile.imwrite(folder / f"{index:04d}.tif", values)
+    return root
+
+
+# a network that trains in seconds, on the crops that write_chests has room for
+TINY_DETECTOR = {
+    "channels": [4, 6, 8, 8, 8],
+    "decoder_channels": [8, 8],
+    "encoder_blocks": [1, 1, 1, 1],
+    "decoder_blocks": [1, 1],
+    "head_channels": 8,
+    "crop_size": 32,
+}
+
+
+def write_mhd(path: Path, slices: np.ndarray, *, spacing: tuple[float, float, float], origin: tuple) -> Path:
+    """Write int16 (D, H, W) as .mhd and .raw; spacing and origin x, y, z in LPS mm."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbers = {"Offset": origin, "ElementSpacing": spacing, "DimSize": slices.shape[::-1]}
+    lines = ["ObjectType = Image", "NDims = 3", "BinaryData = True", "CompressedData = False"]
+    lines += ["TransformMatrix = 1 0 0 0 1 0 0 0 1"]
+    lines += [f"{key} = {' '.join(map(str, values))}" for key, values in numbers.items()]
+    lines += ["ElementType = MET_SHORT", f"ElementDataFile = {path.stem}.raw", ""]
+    path.write_text("\n".join(lines))
+    slices.astype("<i2").tofile(path.with_suffix(".raw"))
+    return path
+
+
+def write_chests(root: Path, *, shape: tuple[int, int, int] = (44, 64, 80), spacing: float = 2.0) -> Path:
+    """Write chests with two lungs and a nodule or two in the contest's layout: five train, one tests.
+
+    The third patient has no nodule; diameters are 8 to 16 mm, and a vessel runs through each lung.
+    """
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) * spacing  # z, y, x
+    centre, origin = np.array(shape) * spacing / 2, np.array([-300.0, -50.0, -80.0])  # z, y, x
+    rows = ["seriesuid,coordX,coordY,coordZ,diameter_mm"]
+    for patient in range(6):
+        name = f"LKDS-{patient + 1:05d}" if patient < 5 else "LKDS-00801"
+        hu = np.where((((grid - centre) / (1000, 56, 72)) ** 2).sum(-1) < 1, 40.0, -1000.0)
+        for side in (-1, 1):
+            middle = centre + np.array((0, 0, side * 34))
+            hu[(((grid - middle) / (38, 40, 26)) ** 2).sum(-1) < 1] = -850
+            vessel = ((grid - middle)[..., 1:] ** 2).sum(-1) < 2.5**2
+            hu[vessel & (np.abs(grid - middle)[..., 0] < 30)] = 30
+            if patient == 2 or (side == 1 and patient % 2):
+                continue
+            point = middle + rng.uniform(-10, 10, 3) + (0, 14, 0)
+            diameter = float(rng.uniform(8, 16))
+            hu[((grid - point) ** 2).sum(-1) < (diameter / 2) ** 2] = 30
+            world = ",".join(f"{value:.3f}" for value in (point + origin)[::-1])
+            rows.append(f"{name},{world},{diameter:.3f}")
+        hu = (hu + rng.normal(0, 15, shape)).clip(-1024, 3071).astype(np.int16)
+        folder = root / ("train" if patient < 5 else "test")
+        write_mhd(folder / f"{name}.mhd", hu, spacing=(spacing,) * 3, origin=tuple(origin[::-1]))
+    (root / "annotations.csv").write_text("\n".join(rows) + "\n")
     return root
 
 
