@@ -12,6 +12,7 @@ from .kidney_layout import SenNetLayout
 from .load import LoadVolumed
 from .load_labels import LoadSliceLabelsd
 from .models import trained_model_dir
+from .nodules import LoadNodulesd, NoduleLayout, case_items, nodule_items, prepare_scan, with_false_positives
 from .oct_layout import AIChallengerLayout
 from .readers import read_volume
 from .sample import make_sample
@@ -30,14 +31,17 @@ __all__ = [
     "CLASS_NAMES",
     "AIChallengerLayout",
     "HaemorrhageLayout",
+    "LoadNodulesd",
     "LoadSliceLabelsd",
     "LoadVolumed",
+    "NoduleLayout",
     "OpenVolumed",
     "ProbabilityFolder",
     "RestoreGridd",
     "SenNetLayout",
     "Studies",
     "canonical_class",
+    "case_items",
     "collate_one",
     "collate_volumes",
     "epoch_items",
@@ -51,7 +55,9 @@ __all__ = [
     "load_empty_threshold",
     "load_intensity",
     "make_sample",
+    "nodule_items",
     "patch_items",
+    "prepare_scan",
     "prepare_volumes",
     "read_volume",
     "save_datalist",
@@ -59,5 +65,6 @@ __all__ = [
     "trained_model_dir",
     "training_empty_threshold",
     "training_intensity",
+    "with_false_positives",
     "with_names",
 ]

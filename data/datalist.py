@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..utils import InputError, atomic_path
 from .datalist_checks import check_item_label, check_sections
 from .kidney_facts import check_facts
+from .nodules.resolve import LabelResolver
 from .sample import make_sample
 from .splits import check_no_shared_patients, split_by_patient
 
@@ -29,7 +30,7 @@ class Layout(Protocol):
 
 
 SECTIONS = ("training", "validation", "test")
-PATH_KEYS = ("image", "label")
+PATH_KEYS = ("image", "label", "mask")
 
 
 def load_datalist(
@@ -50,6 +51,8 @@ def load_datalist(
         datalist: JSON file ``{"training": [{"image": path, "label": path, "patient": id}, ...],
             "validation": [...], "test": [...]}``; None takes ``layout``. A label is the path of a mask or a
             CSV of slice labels (see ``read_label_csv``), or a mapping of such labels (see ``check_label``).
+            Labels of nodules are a mapping too (see ``check_nodules``), or an annotations.csv or MONAI's
+            boxes (see ``LabelResolver``); "mask" is the path of their mask.
             Of volumes of vessels an item may also say "spacing_um" (voxel size, one number or three),
             "slices" (first and last number of the slices that are meant, of image and label) and
             "annotated_fraction" (share of the vessels that has a label, 1 where the label is complete).
@@ -62,8 +65,8 @@ def load_datalist(
         seed: seed of that draw.
 
     Returns:
-        section -> items; every "image" is an existing path, so is every "label" that is not a mapping,
-        "patient" is a string; other keys (series_uid) are kept.
+        section -> items; every "image" and "mask" is an existing path, so is every "label" that is not a
+        mapping, "patient" is a string; other keys (series_uid) are kept.
 
     Raises:
         InputError: missing or empty folder, unreadable datalist, a file that does not exist, a volume without
@@ -91,8 +94,9 @@ def load_datalist(
         found = layout(root)
     else:
         raise InputError("no datalist given", path=root, remedy="name a datalist JSON with --datalist")
+    resolve = LabelResolver(root, source=source, mode=found.get("box_mode", "cccwhd"))
     data = {
-        section: [_checked_item(item, root, source) for item in found.get(section, [])]
+        section: [_checked_item(item, root, source, resolve) for item in found.get(section, [])]
         for section in SECTIONS
     }
     if "validation" in sections and not data["validation"] and data["training"]:
@@ -155,10 +159,11 @@ def _is_datalist(found: Any) -> bool:
     )
 
 
-def _checked_item(item: Item, root: Path, source: Path) -> Item:
+def _checked_item(item: Item, root: Path, source: Path, resolve: LabelResolver) -> Item:
     if "image" not in item:
         what = "label without a volume" if "label" in item else "item without an image"
         raise InputError(f"{what}: {item}", path=source, remedy='give every item an "image"')
+    item = resolve(item)
     checked = dict(item)
     for key in PATH_KEYS:
         if item.get(key) is None:

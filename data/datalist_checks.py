@@ -10,6 +10,7 @@ from typing import Any
 
 from ..utils import InputError
 from .label_csv import read_label_csv
+from .nodules.checks import check_nodules, is_nodule_label
 from .slice_labels import check_label, knows_slices
 from .slices import is_slice_folder, list_slices, slice_number
 
@@ -19,7 +20,7 @@ Item = dict[str, Any]
 
 
 def is_label_table(label: Any) -> bool:
-    """Say whether a label is of slices and study (a mapping, or the path of a CSV) and not a mask's path."""
+    """Say whether a label is a mapping or the path of a CSV, and not a mask's path."""
     return isinstance(label, Mapping) or str(label).lower().endswith(".csv")
 
 
@@ -32,9 +33,12 @@ def check_item_label(image: Path, label: Any, *, slices: Sequence[int] | None = 
         slices: numbers of the first and the last slice that are meant; others may lack a label.
 
     Raises:
-        InputError: see ``check_label`` and ``read_label_csv``; slices of volume and mask that do not match.
+        InputError: see ``check_label``, ``check_nodules`` and ``read_label_csv``; slices of volume and mask
+            that do not match.
     """
-    if isinstance(label, Mapping):
+    if is_nodule_label(label):
+        check_nodules(label, path=image)
+    elif isinstance(label, Mapping):
         check_label(label, path=image)
     elif is_label_table(label):
         check_label(read_label_csv(label), path=label)
@@ -106,7 +110,7 @@ def _check_slices_known(items: Sequence[Item], source: Path) -> None:
 
 
 def _knows_slices(label: Any) -> bool:
-    if not is_label_table(label):
+    if not is_label_table(label) or is_nodule_label(label):
         return True
     return knows_slices(label if isinstance(label, Mapping) else read_label_csv(label))
 

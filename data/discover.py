@@ -9,10 +9,11 @@ from typing import Any
 
 from ..utils import InputError
 from .datalist import Layout, load_datalist
+from .readers import METAIMAGE_SUFFIXES
 from .sample import make_sample
 from .slices import SLICE_SUFFIXES, is_slice_folder
 
-VOLUME_FILES = (".nii.gz", ".nii", ".npy")
+VOLUME_FILES = (".nii.gz", ".nii", ".npy", *METAIMAGE_SUFFIXES)
 VOLUME_SUFFIXES = (*VOLUME_FILES, *SLICE_SUFFIXES)
 
 
@@ -28,8 +29,8 @@ def find_volumes(
     """List the volumes to infer, without labels.
 
     Args:
-        dataset_dir: one volume (a folder of slices, .nii, .nii.gz, .npy, one slice image), or a folder of
-            volumes, or a folder in the task's known layout (whose ``section`` is taken).
+        dataset_dir: one volume (a folder of slices, .nii, .nii.gz, .npy, .mhd, .mha, one slice image), or a
+            folder of volumes, or a folder in the task's known layout (whose ``section`` is taken).
         datalist: JSON file as for training; its ``section`` is taken.
         layout: see ``load_datalist``; a folder that does not match it is searched.
         sample: name of the embedded sample that ``sample_dir`` is made of, where it is absent or empty.

@@ -16,6 +16,7 @@ from ..utils import InputError
 from .dicom import SeriesPreference, resolve_series
 from .readers import DEFAULT_AXES, read_volume, volume_form
 from .slices import list_slices
+from .volumes.mhd import read_mhd_header
 
 
 def volume_depth(
@@ -48,6 +49,8 @@ def volume_depth(
     if form == "dicom":
         choice = {"preference": preference, "series_uid": series_uid, "accept": accept, "files": files}
         return len(resolve_series(path, **choice).slices)
+    if form == "metaimage":
+        return read_mhd_header(path).shape[0]
     axes = axes or DEFAULT_AXES[form]
     try:
         shape = nib.load(path).shape if form == "nifti" else np.load(path, mmap_mode="r").shape

@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TextIO
 
 from ..utils import InputError
 from .slice_labels import Label, Values, canonical_class, check_any
@@ -16,15 +17,21 @@ _BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": None}  # tables with gaps com
 _FILE_ENDINGS = (*SLICE_SUFFIXES, ".dcm")
 
 
-def csv_rows(path: str | PathLike) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: str | PathLike, *, delimiter: str | None = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells) of each row that is not blank, the header first.
+
+    Args:
+        path: CSV file.
+        delimiter: character between cells; None takes the semicolon, tab or comma that the first line has
+            most of.
 
     Raises:
         InputError: missing, unreadable, or not text that is a CSV.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
+            delimiter = delimiter or _delimiter(file)
+            reader = csv.reader(file, strict=True, delimiter=delimiter)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     yield reader.line_num, cells
@@ -37,18 +44,27 @@ def csv_rows(path: str | PathLike) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def read_table(path: str | PathLike, *, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _delimiter(file: TextIO) -> str:
+    first = next((line for line in file if line.strip()), "")
+    file.seek(0)
+    return max(",;\t", key=first.count)
+
+
+def read_table(
+    path: str | PathLike, *, needed: Sequence[str], delimiter: str | None = ","
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, {column in lower case: cell}) of each row below the header, blanks stripped.
 
     Args:
         path: CSV file.
         needed: columns that must be there; case does not matter.
+        delimiter: see ``csv_rows``.
 
     Raises:
         InputError: see ``csv_rows``; empty, a needed column missing, a column twice, or a row with another
             number of cells than the header.
     """
-    rows = csv_rows(path)
+    rows = csv_rows(path, delimiter=delimiter)
     header = [name.strip().lower() for name in next(rows, (0, []))[1]]
     missing = [name for name in needed if name.lower() not in header]
     if missing:
@@ -65,7 +81,7 @@ def read_table(path: str | PathLike, *, needed: Sequence[str]) -> Iterator[tuple
             raise InputError(
                 f"line {line}: {len(cells)} cells under a header of {len(header)}",
                 path=path,
-                remedy="mend the line",
+                remedy="mend the line (numbers with decimal commas need semicolons between the cells)",
             )
         yield line, dict(zip(header, map(str.strip, cells), strict=True))
 

@@ -26,6 +26,7 @@ from .slices import SLICE_SUFFIXES, list_slices, read_slices
 
 # Axis order of the array as stored, in the letters of OME and tifffile: X columns, Y rows, Z slices.
 DEFAULT_AXES = {"nifti": "XYZ", "npy": "ZYX"}
+METAIMAGE_SUFFIXES = (".mhd", ".mha")
 _HWD = "YXZ"
 
 
@@ -33,8 +34,8 @@ def volume_form(path: str | PathLike) -> str:
     """Name the form of a volume by what is on disk.
 
     Returns:
-        ``"folder"`` (of slice images), ``"image"``, ``"npy"``, ``"nifti"`` or ``"dicom"`` (one file, or a
-        folder that holds DICOM files and no slice images).
+        ``"folder"`` (of slice images), ``"image"``, ``"npy"``, ``"nifti"``, ``"metaimage"`` or ``"dicom"``
+        (one file, or a folder that holds DICOM files and no slice images).
 
     Raises:
         InputError: nothing there, a form that no reader knows, or slice images and DICOM files side by side.
@@ -51,12 +52,14 @@ def volume_form(path: str | PathLike) -> str:
         return "npy"
     if name.endswith((".nii", ".nii.gz")):
         return "nifti"
+    if name.endswith(METAIMAGE_SUFFIXES):
+        return "metaimage"
     if name.endswith(DICOM_SUFFIXES) or has_dicom_magic(path):
         return "dicom"
     raise InputError(
         "not a form of volume that can be read",
         path=path,
-        remedy="give a folder of slice images or DICOM files, one slice image, .npy, .nii or .nii.gz",
+        remedy="give a folder of slice images or DICOM files, a slice, .npy, .nii, .nii.gz, .mhd or .mha",
     )
 
 
@@ -90,7 +93,7 @@ def read_volume(
     """Read a volume from disk.
 
     Args:
-        path: folder of slice images, a single slice image, .npy, .nii, .nii.gz, or a DICOM study.
+        path: folder of slice images, a single slice image, .npy, .nii, .nii.gz, .mhd, .mha, or a DICOM study.
         axes: order of a .npy's or NIfTI's stored axes, a permutation of "XYZ" (X columns, Y rows, Z slices);
             None means "XYZ" for NIfTI and "ZYX" for .npy. A 2D array is one slice and uses the letters
             without Z.
@@ -115,6 +118,8 @@ def read_volume(
     if form == "dicom":
         choice = {"preference": preference, "series_uid": series_uid, "accept": accept, "files": files}
         return read_series(resolve_series(path, **choice))
+    if form == "metaimage":
+        return _read_metaimage(path)
     extra = {}
     if form in ("folder", "image"):
         images = list_slices(path) if form == "folder" else [Path(path)]
@@ -129,6 +134,15 @@ def read_volume(
         known = stored_affine is not None
     meta = {"affine": affine, "spacing_known": known, "form": form, "axes": axes, "slice_names": names}
     return np.moveaxis(slices, 0, -1), meta | extra
+
+
+def _read_metaimage(path: str | PathLike) -> tuple[np.ndarray, dict]:
+    from .volumes.metaimage import read_metaimage  # its package imports this module
+
+    slices, affine = read_metaimage(path)
+    meta = {"affine": np.eye(4) if affine is None else affine, "spacing_known": affine is not None}
+    meta |= {"form": "metaimage", "axes": DEFAULT_AXES["nifti"]}  # stored axes are X, Y, Z by definition
+    return np.moveaxis(slices, 0, -1), meta | {"slice_names": [str(index) for index in range(len(slices))]}
 
 
 def _checked_axes(axes: str) -> str:

@@ -9,13 +9,14 @@ from os import PathLike
 from pathlib import Path
 
 from ..utils import InputError
-from .phantoms import write_ich_sample, write_kidney_sample, write_oct_sample
+from .phantoms import write_ich_sample, write_kidney_sample, write_lung_sample, write_oct_sample
 
 _logger = logging.getLogger("tomobundles")
 
 SAMPLES: dict[str, Callable[[Path], None]] = {
     "ich": write_ich_sample,
     "kidney_vasculature": write_kidney_sample,
+    "lung_nodule": write_lung_sample,
     "oct_edema": write_oct_sample,
 }
 

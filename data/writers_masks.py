@@ -19,6 +19,8 @@ from ..utils import InputError, atomic_path
 from ..visualize.folders import atomic_folder
 from .readers import DEFAULT_AXES, volume_form
 from .slices import list_slices
+from .volumes.metaimage import metaimage_affine
+from .volumes.mhd import read_mhd_header
 from .writers_names import LABEL_SUFFIX, volume_name
 
 _LOSSY = (".jpg", ".jpeg")
@@ -36,7 +38,8 @@ def write_mask_like(
 
     A slice folder gives a folder with the same file names, a single image an image (PNG instead of JPG, which
     would change values), .npy an .npy, NIfTI a NIfTI with the source's geometry: sform, qform, their codes,
-    units and voxel sizes are the source's to the bit. Values are uint8 and never scaled.
+    units and voxel sizes are the source's to the bit, and MetaImage a NIfTI of the same geometry. Values are
+    uint8 and never scaled.
 
     Args:
         source: the volume's file or folder, which :func:`read_volume` can read.
@@ -59,6 +62,14 @@ def write_mask_like(
     name = volume_name(source) + LABEL_SUFFIX
     if form in ("folder", "image"):
         return _write_images(Path(source), mask, table, Path(output_dir) / name, form)
+    if form == "metaimage":
+        return _write_beside_metaimage(Path(source), table[mask.transpose(1, 0, 2)], Path(output_dir) / name)
+    if form not in DEFAULT_AXES:
+        raise InputError(
+            f"no masks are written in this form ({form})",
+            path=source,
+            remedy="leave mask out of the outputs, or give the volume as NIfTI",
+        )
     order = ["YXZ".index(letter) for letter in axes or DEFAULT_AXES[form]]
     stored = table[mask.transpose(order)]
     return (_write_npy if form == "npy" else _write_nifti)(Path(source), stored, Path(output_dir), name)
@@ -137,6 +148,17 @@ def _write_nifti(source: Path, stored: np.ndarray, output_dir: Path, name: str) 
     target = output_dir / f"{name}{ending}"
     with atomic_path(target) as temporary:
         nib.save(result, temporary)
+    return target
+
+
+def _write_beside_metaimage(source: Path, stored: np.ndarray, target: Path) -> Path:
+    header = read_mhd_header(source)
+    _check_shape(source, stored.shape, header.shape[::-1])
+    affine = metaimage_affine(header)
+    affine = (np.eye(4) if affine is None else affine)[:, [1, 0, 2, 3]]  # of x, y, z
+    target = target.with_name(f"{target.name}.nii.gz")
+    with atomic_path(target) as temporary:
+        nib.save(nib.Nifti1Image(stored, affine), temporary)
     return target
 
 

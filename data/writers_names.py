@@ -11,10 +11,10 @@ from pathlib import Path
 from .slices import SLICE_SUFFIXES
 
 LABEL_SUFFIX = "_labelMark"  # the contest's name for masks: <volume>_labelMark
-_ENDINGS = (".nii.gz", ".nii", ".npy", *SLICE_SUFFIXES)
+ENDINGS = (".nii.gz", ".nii", ".npy", ".mhd", ".mha", *SLICE_SUFFIXES)
 
 
-def volume_name(source: str | PathLike) -> str:
+def volume_name(source: str | PathLike, *, endings: Sequence[str] = ENDINGS) -> str:
     """Return the name of a volume: its file or folder name without format endings.
 
     ``P0012_cube_z.img`` (a folder), ``P0012_cube_z.nii.gz`` and ``P0012_cube_z.npy`` all give
@@ -22,21 +22,26 @@ def volume_name(source: str | PathLike) -> str:
 
     Args:
         source: file or folder of the volume; it need not exist.
+        endings: endings of files to drop, in lower case.
     """
     path = Path(source)
     name = path.name or path.resolve().name  # "." has no name of its own
-    for ending in (".img", *_ENDINGS):
+    for ending in (".img", *endings):
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
     return name
 
 
-def distinct_names(paths: Sequence[str]) -> dict[str, str]:
+def distinct_names(paths: Sequence[str], *, endings: Sequence[str] = ENDINGS) -> dict[str, str]:
     """Name each volume by its file; where names repeat, parent folders are put in front until they differ.
 
     Volumes of one folder that differ in their ending alone keep it.
+
+    Args:
+        paths: files or folders.
+        endings: see :func:`volume_name`.
     """
-    names = {path: volume_name(path) for path in paths}
+    names = {path: volume_name(path, endings=endings) for path in paths}
     for depth in range(1, max((len(Path(path).parts) for path in paths), default=1)):
         for path in _repeated(names):
             parents = Path(path).parts[:-1]

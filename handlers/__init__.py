@@ -4,7 +4,12 @@
 from .calibration import CalibrationHandler
 from .checkpoint import CheckpointHandler
 from .curves import CurvesHandler
+from .false_positives import FalsePositivesHandler
 from .loss_terms import LossTermsHandler
+from .nodule_mask_score import NoduleMaskScore
+from .nodule_results import NoduleResultsHandler
+from .nodule_score import NoduleScore
+from .nodule_summary import NoduleSummaryHandler
 from .progress import ProgressHandler
 from .results import ResultsHandler
 from .resume import ResumeHandler
@@ -20,7 +25,12 @@ __all__ = [
     "CalibrationHandler",
     "CheckpointHandler",
     "CurvesHandler",
+    "FalsePositivesHandler",
     "LossTermsHandler",
+    "NoduleMaskScore",
+    "NoduleResultsHandler",
+    "NoduleScore",
+    "NoduleSummaryHandler",
     "ProgressHandler",
     "ResultsHandler",
     "ResumeHandler",

@@ -26,7 +26,7 @@ from ..visualize.vessel_page import write_vessel_page
 from ..visualize.vessel_plots import draw_radius_histogram
 from ..visualize.vessel_slices import count_voxels, draw_slices, read_plane
 from .attention import attention_of_slice, best_window, has_attention
-from .vessel_summary import write_rows
+from .rows import write_rows
 
 Paths = list[Path]
 

@@ -23,8 +23,8 @@ from ..data.volumes.components import remove_small_components
 from ..data.volumes.find import with_names
 from ..data.volumes.writing import storage_errors
 from ..utils import InputError, atomic_path
+from .rows import write_rows
 from .vessel_forms import FORMS, VesselResult
-from .vessel_summary import write_rows
 
 _logger = logging.getLogger("tomobundles")
 

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -16,7 +13,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from monai.utils import is_scalar
 
-from ..utils import atomic_path
+from .rows import cell, write_metrics, write_rows
 
 _logger = logging.getLogger("tomobundles")
 
@@ -46,9 +43,7 @@ class VesselSummaryHandler:
     def __call__(self, engine: Engine) -> None:
         """Write the files and the table."""
         metrics = {name: float(value) for name, value in engine.state.metrics.items() if is_scalar(value)}
-        with atomic_path(self.output_dir / "metrics.json") as path:
-            content = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_metrics(self.output_dir / "metrics.json", metrics)
         records = getattr(engine.state, "vessel_records", [])
         numbers = [{key: one for key, one in record.items() if not _is_table(one)} for record in records]
         write_rows(self.output_dir / "volumes.csv", numbers)
@@ -60,40 +55,16 @@ class VesselSummaryHandler:
         )
 
 
-def write_rows(path: str | PathLike, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write rows as CSV, whole or not at all; NaN and None are empty cells, no rows leave an empty file.
-
-    Numbers have six significant digits: a vessel fraction is a small one.
-
-    Args:
-        path: CSV file.
-        rows: dictionaries with the same keys.
-    """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if rows:
-            writer.writerow(rows[0])
-        for row in rows:
-            writer.writerow([_cell(value) for value in row.values()])
-    return Path(path)
-
-
 def summary_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Volumes and their scores as lines of text."""
     shown = [key for key in _LOGGED if any(key in row for row in rows)]
     width = max([len("volume"), *(len(str(row["name"])) for row in rows)])
     lines = ["  ".join(["volume".ljust(width), *shown])]
     for row in rows:
-        cells = [_cell(row.get(key), digits=".4f").rjust(len(key)) for key in shown]
+        cells = [cell(row.get(key), digits=".4f").rjust(len(key)) for key in shown]
         lines.append("  ".join([str(row["name"]).ljust(width), *cells]))
     return "\n".join(lines)
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, list)
-
-
-def _cell(value: Any, *, digits: str = ".6g") -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return format(value, digits) if isinstance(value, float) else str(value)

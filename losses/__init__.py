@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses: named terms on what a network gives and the class map or the labels of the centre slice."""
+"""Losses: named terms on what a network gives and a class map, labels by slice or spheres."""
 
 from .asymmetric import AsymmetricLoss
 from .asymmetric_posterior import AsymmetricPosterior
@@ -8,6 +8,9 @@ from .cross_entropy import WeightedCrossEntropy
 from .dice import ExponentialLogarithmicDice, SoftDice
 from .labelled_bce import LabelledBCE
 from .multi_task import MultiTaskLoss
+from .nodule_detection import NoduleDetectionLoss
+from .nodule_targets import NoduleTargets
+from .nodule_weights import MisclassifiedWeights
 from .presence import PresenceBCE
 from .vessel_dice import VesselDice
 from .vessel_label import VesselTerm, split_label
@@ -20,7 +23,10 @@ __all__ = [
     "BoundaryDoU",
     "ExponentialLogarithmicDice",
     "LabelledBCE",
+    "MisclassifiedWeights",
     "MultiTaskLoss",
+    "NoduleDetectionLoss",
+    "NoduleTargets",
     "PresenceBCE",
     "SoftDice",
     "VesselBCE",

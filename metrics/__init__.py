@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that MONAI lacks: Dice by whole volume, classes by slice and patient, calibration, vessels."""
+"""Metrics that MONAI lacks: Dice of volumes, classes by slice and patient, calibration, vessels, nodules."""
 
 from .bootstrap import Interval, bootstrap_auc, bootstrap_f_beta, bootstrap_interval
 from .calibration import Calibration, load_calibration
@@ -17,6 +17,12 @@ from .classification_scores import (
 from .cldice import ClDice, cldice
 from .comparison import is_better
 from .dice import dice_from_counts, volume_dice_counts
+from .froc import FROC_RATES, Froc, cpm, froc_curve, sensitivity_at
+from .froc_bootstrap import FrocBand, bootstrap_froc
+from .nodule_bins import matches_of_size, size_bins
+from .nodule_masks import mask_dice, mask_errors, sphere_errors
+from .nodule_matching import ScanMatch, match_scan
+from .nodule_scores import nodule_scores
 from .platt import PlattCalibrator, fit_platt, fit_temperature
 from .presence import per_volume_auc, pooled_auc, presence_from_label, slice_auc
 from .radius_bands import BandScores, band_edges
@@ -33,12 +39,16 @@ from .vessel_scores import VesselScores, vessel_scores
 from .vessel_table import vessel_table
 
 __all__ = [
+    "FROC_RATES",
     "BandScores",
     "Calibration",
     "ClDice",
     "DiceCounts",
+    "Froc",
+    "FrocBand",
     "Interval",
     "PlattCalibrator",
+    "ScanMatch",
     "SegmentationPresenceMetrics",
     "SliceClassificationMetrics",
     "SliceRecord",
@@ -49,6 +59,7 @@ __all__ = [
     "band_edges",
     "bootstrap_auc",
     "bootstrap_f_beta",
+    "bootstrap_froc",
     "bootstrap_interval",
     "brier_score",
     "by_class",
@@ -57,22 +68,32 @@ __all__ = [
     "centre_lines",
     "cldice",
     "contest_score",
+    "cpm",
     "dice_from_counts",
     "f_beta",
     "f_beta_threshold",
     "fit_calibration",
     "fit_platt",
     "fit_temperature",
+    "froc_curve",
     "is_better",
     "link_lengths",
     "load_calibration",
+    "mask_dice",
+    "mask_errors",
+    "match_scan",
+    "matches_of_size",
+    "nodule_scores",
     "per_volume_auc",
     "pooled_auc",
     "presence_from_label",
+    "sensitivity_at",
     "sensitivity_at_specificity",
+    "size_bins",
     "skeleton_links",
     "slice_auc",
     "specificity_at_sensitivity",
+    "sphere_errors",
     "study_label_from_slices",
     "surface_dice",
     "threshold_plateau",

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks: a stack of slices in; logits of the centre slice out, alone or in a dictionary of fixed keys."""
+"""Networks: a stack of slices or a volume in; logits out, alone or in a dictionary of fixed keys."""
 
 from .attention_unet import AttentionUNet
+from .box_coordinates import box_coordinates
 from .encoder_weights import load_encoder_weights
+from .fold_batch_norm import fold_batch_norm, inference_network
 from .fusion_network import FusionNetwork
 from .grid_unet import GridUNet
 from .initial_weights import initial_weights
+from .nodule_classifier import NoduleClassifier
+from .nodule_detector import NoduleDetector
 from .repeated_gray import RepeatedGray
 from .resized_network import ResizedNetwork
 from .resnext import ResNeXtEncoder
@@ -22,12 +26,17 @@ __all__ = [
     "GridUNet",
     "KernelContext",
     "LearnedKernelContext",
+    "NoduleClassifier",
+    "NoduleDetector",
     "RepeatedGray",
     "ResNeXtEncoder",
     "ResNeXtUNet",
     "ResizedNetwork",
     "SliceClassifier",
     "SlicePresenceNet",
+    "box_coordinates",
+    "fold_batch_norm",
+    "inference_network",
     "initial_weights",
     "load_encoder_weights",
     "load_fusion_weights",

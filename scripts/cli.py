@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from .. import __version__
 from ..utils import InputError
 from ..utils.run import DEBUG_VARIABLE
-from . import datalist, sample
+from . import datalist, froc, sample
 
-VERBS = {"sample": sample, "datalist": datalist}
+VERBS = {"sample": sample, "datalist": datalist, "froc": froc}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -103,6 +103,7 @@ TINY_DETECTOR = {
     "decoder_blocks": [1, 1],
     "head_channels": 8,
     "crop_size": 32,
+    "augmentation#elastic": 0.5,
 }
 
 

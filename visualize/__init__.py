@@ -5,9 +5,14 @@ from .animations import draw_animation
 from .attention_maps import draw_attention_maps
 from .colors import CLASS_COLORS, colors_for
 from .contact_sheets import draw_contact_sheet
+from .froc_plot import draw_froc
 from .heat_maps import blend_heat, resize_heat, scale_heat
 from .key_slice_sheets import compose_key_slices
 from .key_slices import KeySlice, choose_key_slices
+from .nodule_overview import compose_lung_slices, compose_projections
+from .nodule_page import write_nodule_page
+from .nodule_planes import NoduleMark
+from .nodule_sheets import compose_nodule_card, compose_nodule_sheet, nodule_panels
 from .orientation import AxialView
 from .overlays import draw_overlays, overlay
 from .ply import write_ply
@@ -27,6 +32,7 @@ __all__ = [
     "CLASS_COLORS",
     "AxialView",
     "KeySlice",
+    "NoduleMark",
     "Surface",
     "blend_heat",
     "choose_key_slices",
@@ -35,11 +41,16 @@ __all__ = [
     "color_by_radius",
     "colors_for",
     "compose_key_slices",
+    "compose_lung_slices",
+    "compose_nodule_card",
+    "compose_nodule_sheet",
+    "compose_projections",
     "count_pixels",
     "draw_animation",
     "draw_attention_maps",
     "draw_band_scores",
     "draw_contact_sheet",
+    "draw_froc",
     "draw_overlays",
     "draw_presence_strip",
     "draw_projections",
@@ -50,6 +61,7 @@ __all__ = [
     "draw_slices",
     "draw_threshold_sweep",
     "extract_surface",
+    "nodule_panels",
     "overlay",
     "resize_heat",
     "robust_window",
@@ -58,6 +70,7 @@ __all__ = [
     "smooth_surface",
     "surface_for_view",
     "to_gray",
+    "write_nodule_page",
     "write_ply",
     "write_vessel_page",
 ]

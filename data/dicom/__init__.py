@@ -5,6 +5,7 @@ from .choose import Refusal, resolve_series, resolve_studies
 from .findings import ACCEPTABLE, Finding
 from .headers import SliceHeader, has_dicom_magic, patient_key
 from .kernels import kernel_class
+from .nodule_report import write_nodule_report
 from .preference import SeriesPreference
 from .read import read_series
 from .search import find_series, holds_dicom
@@ -28,6 +29,7 @@ __all__ = [
     "read_series",
     "resolve_series",
     "resolve_studies",
+    "write_nodule_report",
     "write_secondary_capture",
     "write_structured_report",
 ]

@@ -14,7 +14,7 @@ import tifffile
 from ...utils import InputError
 from ..datalist import Layout, load_datalist
 from ..sample import make_sample
-from ..writers_names import distinct_names
+from ..writers_names import ENDINGS, distinct_names
 from .open import is_openable
 from .tiff_pages import TIFF_SUFFIXES
 
@@ -80,7 +80,8 @@ def with_names(items: Sequence[Mapping[str, Any]]) -> list[Item]:
     one volume ("slices") get the numbers of their slices.
     """
     shown = [_shown(item) for item in items]
-    names = distinct_names(list(dict.fromkeys(shown)))
+    others = [ending for ending in ENDINGS if ending not in _ENDINGS]  # those go last, see _bare
+    names = distinct_names(list(dict.fromkeys(shown)), endings=others)
     bare = {path: _bare(name) for path, name in names.items()}
     counts = Counter(bare.values())
     names |= {path: name for path, name in bare.items() if counts[name] == 1}

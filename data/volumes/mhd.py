@@ -7,6 +7,7 @@ The format: https://itk.org/Wiki/ITK/MetaIO/Documentation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -37,23 +38,76 @@ def open_mhd(path: str | PathLike, *, spacing_um: Sequence[float] | float | None
     Raises:
         InputError: no MetaImage, several channels, text, one file a slice, data missing or truncated.
     """
+    header = read_mhd_header(path)
+    meta: dict[str, Any] = {"path": str(header.path), "form": "mhd"}
+    meta["slice_names"] = [str(index) for index in range(header.shape[0])]
+    if spacing_um is None:
+        spacing_um = header.spacing_um
+        meta["spacing_source"] = "MetaImage" if spacing_um is not None else ""
+    about = {"shape": header.shape, "dtype": header.dtype, "spacing_um": spacing_um, "meta": meta}
+    if header.packed:
+        return PackedVolume(header.file, start=header.start, **about)
+    return FlatVolume(header.file, offset=header.start, **about)
+
+
+@dataclass(frozen=True)
+class MhdHeader:
+    """What a MetaImage's header says.
+
+    Args:
+        path: the header's file.
+        fields: all its fields, names in lower case.
+        shape: (Z, Y, X).
+        dtype: as stored, with its byte order.
+        file: file of the voxels.
+        start: byte of ``file`` at which they start.
+        packed: whether they are compressed.
+        skips: whether the header says to skip bytes before the voxels.
+    """
+
+    path: Path
+    fields: Mapping[str, str]
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    file: Path
+    start: int
+    packed: bool
+    skips: bool
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the voxels, once decoded."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def spacing_um(self) -> tuple[float, ...] | None:
+        """Voxel size (slices, rows, columns) in micrometres; None where the header has none."""
+        return _spacing_um(self.fields, self.path)
+
+    def numbers(self, name: str) -> list[float]:
+        """Numbers of a field.
+
+        Raises:
+            InputError: text.
+        """
+        return _numbers(self.fields, name, self.path)
+
+
+def read_mhd_header(path: str | PathLike) -> MhdHeader:
+    """Read a MetaImage's header and find its voxels.
+
+    Raises:
+        InputError: see :func:`open_mhd`; the length of the data is not looked at.
+    """
     path = Path(path)
     fields, end = _read_header(path)
-    shape = _shape(fields, path)
-    dtype = _dtype(fields, path)
+    shape, dtype = _shape(fields, path), _dtype(fields, path)
     file, start = _data_file(fields, path, header_end=end)
-    meta: dict[str, Any] = {"path": str(path), "form": "mhd"}
-    meta["slice_names"] = [str(index) for index in range(shape[0])]
-    if spacing_um is None:
-        spacing_um = _spacing_um(fields, path)
-        meta["spacing_source"] = "MetaImage" if spacing_um is not None else ""
-    about = {"shape": shape, "dtype": dtype, "spacing_um": spacing_um, "meta": meta}
-    if _is_true(fields, "compresseddata"):
-        return PackedVolume(file, start=start, **about)
-    skip = _integer(fields, "headersize", 0, path)
+    packed = _is_true(fields, "compresseddata")
+    skip = 0 if packed else _integer(fields, "headersize", 0, path)
     if skip == -1:  # the voxels are the file's last bytes
         start = max(file.stat().st_size - int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, 0)
-    return FlatVolume(file, offset=start + max(skip, 0), **about)
+    return MhdHeader(path, fields, shape, dtype, file, start + max(skip, 0), packed, skip != 0)
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], int]:
@@ -80,7 +134,8 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
 
 
 def _shape(fields: Mapping[str, str], path: Path) -> tuple[int, int, int]:
-    sizes = [int(size) for size in _numbers(fields, "dimsize", path)]
+    sizes = [int(size) if size < 2**31 else 0 for size in _numbers(fields, "dimsize", path)]  # no nan or inf
+    axes = len(sizes)
     while len(sizes) > 3 and sizes[-1] == 1:
         sizes.pop()
     sizes = [*sizes, 1] if len(sizes) == 2 else sizes
@@ -91,6 +146,12 @@ def _shape(fields: Mapping[str, str], path: Path) -> tuple[int, int, int]:
             f"MetaImage with {problem} where one gray volume is expected",
             path=path,
             remedy="store one channel of three axes",
+        )
+    if _integer(fields, "ndims", axes, path) != axes:
+        raise InputError(
+            f"MetaImage with DimSize {fields['dimsize']} and NDims {fields['ndims']}",
+            path=path,
+            remedy="mend the header",
         )
     return tuple(sizes[::-1])
 

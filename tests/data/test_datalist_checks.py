@@ -40,6 +40,13 @@ def test_mappings_are_kept_and_tables_are_paths(root):
     assert load_datalist(dataset_dir=root, datalist=root / "again.json", sections=("training",)) == data
 
 
+def test_labels_of_nodules_are_checked_as_such_and_do_for_training(root):
+    label = {"nodules": [[1, 2, 3, 4]], "excluded": []}
+    assert load(root, training=[item("a", label)])["training"][0]["label"] == label
+    with pytest.raises(InputError, match="not a label of nodules"):
+        load(root, training=[item("a", label | SLICES)])
+
+
 def test_a_table_is_no_mask_beside_a_folder_of_slices(root):
     (root / "scan").mkdir()
     (root / "scan" / "1.png").touch()

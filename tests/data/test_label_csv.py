@@ -21,6 +21,13 @@ def test_rows_carry_the_lines_an_editor_shows(table):
     assert list(read_table(path, needed=("a",)))[1] == (6, {"a": "2", "b": "z"})
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_other_characters_between_cells(table, delimiter):
+    path = table("\ufeff\n" + delimiter.join("abc") + "\n" + delimiter.join("1x3") + "\n")
+    assert list(read_table(path, needed="ab", delimiter=None)) == [(3, {"a": "1", "b": "x", "c": "3"})]
+    assert next(iter(csv_rows(path, delimiter=delimiter))) == (2, ["a", "b", "c"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

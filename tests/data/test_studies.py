@@ -20,6 +20,7 @@ from tomobundles.utils import InputError
 
 from .conftest import write_slices
 from .dicom.builder import DEPTH, SERIES, STUDY, ct_slices, save
+from .nodules.disk import write_mhd
 
 VOLUME = np.random.default_rng(0).integers(0, 200, (3, 8, 6), dtype=np.uint8)
 LOAD = Compose([LoadVolumed("image"), CheckVolumed(constant_slices=False)])
@@ -60,6 +61,13 @@ def test_every_form_in_one_folder(tmp_path):
     assert [item["patient"] for item in studies.items] == names(studies)
     assert [LOAD(item)["image"].shape[-1] for item in studies.items] == [3, 3, 3, DEPTH, DEPTH]
     assert studies.refused == []
+
+
+def test_metaimages_are_studies_and_their_data_are_not(tmp_path):
+    write_mhd(tmp_path / "1.2.3.mhd")
+    write_mhd(tmp_path / "b.mhd", packed=True)
+    assert names(find_studies(dataset_dir=tmp_path, check=LoadVolumed("image"))) == ["1.2.3", "b"]
+    assert names(find_studies(dataset_dir=tmp_path / "1.2.3.mhd")) == ["1.2.3"]
 
 
 def test_one_study_of_each_form(tmp_path, caplog):

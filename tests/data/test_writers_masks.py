@@ -14,6 +14,9 @@ from tomobundles.data.readers import read_volume
 from tomobundles.data.writers_masks import write_mask_like
 from tomobundles.utils import InputError
 
+from .dicom.builder import ct_slices, save
+from .nodules.disk import write_mhd
+
 REAL = Path(os.environ.get("TOMOBUNDLES_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CONTEST_VALUES = {1: 255, 2: 191, 3: 128}
 SHAPE = (4, 6, 5)  # rows, columns, slices: all different, so that no wrong order of axes fits
@@ -188,6 +191,24 @@ def test_real_volume_and_back(tmp_path):
     written, again = read_volume(write_mask_like(source, label, tmp_path))
     np.testing.assert_array_equal(written, label)
     np.testing.assert_array_equal(again["affine"], meta["affine"])
+
+
+@pytest.mark.parametrize("spacing", ["0.5 0.6 2", None])
+def test_metaimage_gives_a_nifti_of_its_geometry(tmp_path, mask, spacing):
+    volume = np.zeros((SHAPE[2], *SHAPE[:2]), np.int16)
+    source = write_mhd(tmp_path / "a.mhd", volume, origin=(1, 2, 3), ElementSpacing=spacing)
+    written = write_mask_like(source, mask, tmp_path / "out")
+    assert written == tmp_path / "out" / "a_labelMark.nii.gz"
+    array, meta = read_volume(written)
+    np.testing.assert_array_equal(array, mask)
+    np.testing.assert_allclose(meta["affine"], read_volume(source)[1]["affine"], atol=1e-6)
+    with pytest.raises(InputError, match="does not fit the source's"):
+        write_mask_like(source, mask[:2], tmp_path / "out")
+
+
+def test_dicom_has_no_masks_of_its_form(tmp_path, mask):
+    with pytest.raises(InputError, match=r"no masks are written in this form \(dicom\)"):
+        write_mask_like(save(tmp_path / "series", ct_slices()), mask, tmp_path)
 
 
 def test_keys_may_be_texts_as_in_json(tmp_path):

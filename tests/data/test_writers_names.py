@@ -12,6 +12,8 @@ from tomobundles.data.writers_names import distinct_names, volume_name
         ("a/scan.nii.gz", "scan"),
         ("scan.NII", "scan"),
         ("scan.npy", "scan"),
+        ("1.2.3.mhd", "1.2.3"),
+        ("1.2.3.MHA", "1.2.3"),
         ("b.scan.v2.bmp", "b.scan.v2"),  # only the format's ending goes
         ("folder.v2", "folder.v2"),
         (".npy", ".npy"),  # a name of nothing else stays

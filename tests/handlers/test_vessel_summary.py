@@ -10,7 +10,7 @@ import ignite.distributed as idist
 import pytest
 from ignite.engine import Engine
 
-from tomobundles.handlers.vessel_summary import VesselSummaryHandler, summary_table, write_rows
+from tomobundles.handlers.vessel_summary import VesselSummaryHandler, summary_table
 
 
 @pytest.fixture
@@ -55,21 +55,12 @@ def test_files(engine, tmp_path, caplog):
     assert "kidney_2        0.7500  1.0000" in caplog.text
 
 
-def test_small_numbers_keep_six_digits(tmp_path):
-    path = write_rows(tmp_path / "a.csv", [{"fraction": 0.00123456789, "voxels": 1234567, "end": math.inf}])
-    assert path.read_text() == "fraction,voxels,end\n0.00123457,1234567,inf\n"
-
-
 def test_other_ranks_write_nothing(tmp_path, monkeypatch):
     evaluator = Engine(lambda engine, batch: None)
     monkeypatch.setattr(idist, "get_rank", lambda: 1)
     VesselSummaryHandler(tmp_path).attach(evaluator)
     evaluator.run([0])
     assert not list(tmp_path.iterdir())
-
-
-def test_no_rows_leave_an_empty_file(tmp_path):
-    assert write_rows(tmp_path / "a.csv", []).read_text() == ""
 
 
 def test_a_table_of_nothing_has_its_header_alone():

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the lungs are in a chest CT."""
+"""The lungs in a chest CT, found at about 2 mm."""
+
+from .find import LADDER, LungMask, find_lungs
+from .mask import LungMaskd
+
+__all__ = ["LADDER", "LungMask", "LungMaskd", "find_lungs"]
