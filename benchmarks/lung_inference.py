@@ -29,7 +29,7 @@ from monai.networks.nets import resnet50
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tomobundles.data.phantoms import chest_phantom, write_metaimage
+from tomobundles.data.phantoms import chest_phantom, file_affine, write_metaimage
 from tomobundles.networks import NoduleDetector
 
 CONFIGS = Path("bundles/lung_nodule/configs")
@@ -41,7 +41,7 @@ def write_scan(folder: Path, slices: int) -> None:
     """Write the scan, an adult chest."""
     phantom = chest_phantom(0, spacing_mm=(0.7, 0.7, 300 / slices))
     hu = pad_to(phantom.hu, (512, 512, slices))
-    write_metaimage(folder / "scan.mhd", hu.transpose(2, 0, 1), phantom.affine, compressed=False)
+    write_metaimage(folder / "scan.mhd", hu.transpose(2, 0, 1), file_affine(phantom.affine), compressed=False)
 
 
 def pad_to(hu: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -50,7 +50,7 @@ def affine_of(spacing=SPACING):
 @cache
 def phantom(fault: str | None = None, seed: int = 0) -> ChestPhantom:
     """A small chest of the simulator; read only."""
-    return chest_phantom(seed, spacing_mm=(1.5, 1.5, 2.5), scale=0.6, fault=fault)
+    return chest_phantom(seed, spacing_mm=(2, 2, 2.5), scale=0.6, fault=fault)
 
 
 def on_grid(labels, affine, shape, wanted):
