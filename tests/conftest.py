@@ -96,13 +96,13 @@ def chests_dir(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_lung(chests_dir, tmp_path_factory) -> Path:
-    """The output folder of lung_nodule (a tiny detector) trained for two epochs on it; read only."""
+    """The output folder of lung_nodule, a tiny detector that has learned what a nodule is; read only."""
     output = tmp_path_factory.mktemp("trained_lung")
     here = Path.cwd()
     os.chdir(ROOT)
     try:
-        options = {"dataset_dir": str(chests_dir), "output_dir": str(output), "epochs": 2}
-        workflow(LUNG / "train.json", crops_per_epoch=16, **options, **TINY_DETECTOR).run()
+        options = {"dataset_dir": str(chests_dir), "output_dir": str(output), "epochs": 10, "val_interval": 5}
+        workflow(LUNG / "train.json", crops_per_epoch=64, **options, **TINY_DETECTOR).run()
     finally:
         os.chdir(here)
     return output

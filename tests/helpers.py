@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import tifffile
 from monai.bundle import ConfigWorkflow
@@ -96,15 +97,14 @@ def write_kidneys(root: Path, *, shape: tuple[int, int, int] = (8, 32, 24)) -> P
 
 
 # a network that trains in seconds, on the crops that write_chests has room for
-TINY_DETECTOR = {
+TINY_NETWORK = {
     "channels": [4, 6, 8, 8, 8],
     "decoder_channels": [8, 8],
     "encoder_blocks": [1, 1, 1, 1],
     "decoder_blocks": [1, 1],
     "head_channels": 8,
-    "crop_size": 32,
-    "augmentation#elastic": 0.5,
 }
+TINY_DETECTOR = TINY_NETWORK | {"crop_size": 32, "augmentation#elastic": 0.5}
 
 
 def write_mhd(path: Path, slices: np.ndarray, *, spacing: tuple[float, float, float], origin: tuple) -> Path:
@@ -123,7 +123,8 @@ def write_mhd(path: Path, slices: np.ndarray, *, spacing: tuple[float, float, fl
 def write_chests(root: Path, *, shape: tuple[int, int, int] = (44, 64, 80), spacing: float = 2.0) -> Path:
     """Write chests with two lungs and a nodule or two in the contest's layout: five train, one tests.
 
-    The third patient has no nodule; diameters are 8 to 16 mm, and a vessel runs through each lung.
+    The third patient has no nodule; diameters are 8 to 16 mm, and a vessel runs through each lung. Those that
+    train have masks of their nodules, but for the fourth.
     """
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) * spacing  # z, y, x
@@ -131,6 +132,7 @@ def write_chests(root: Path, *, shape: tuple[int, int, int] = (44, 64, 80), spac
     rows = ["seriesuid,coordX,coordY,coordZ,diameter_mm"]
     for patient in range(6):
         name = f"LKDS-{patient + 1:05d}" if patient < 5 else "LKDS-00801"
+        mask = np.zeros(shape, np.uint8)
         hu = np.where((((grid - centre) / (1000, 56, 72)) ** 2).sum(-1) < 1, 40.0, -1000.0)
         for side in (-1, 1):
             middle = centre + np.array((0, 0, side * 34))
@@ -141,12 +143,18 @@ def write_chests(root: Path, *, shape: tuple[int, int, int] = (44, 64, 80), spac
                 continue
             point = middle + rng.uniform(-10, 10, 3) + (0, 14, 0)
             diameter = float(rng.uniform(8, 16))
-            hu[((grid - point) ** 2).sum(-1) < (diameter / 2) ** 2] = 30
+            mask[((grid - point) ** 2).sum(-1) < (diameter / 2) ** 2] = 1 + mask.max()
             world = ",".join(f"{value:.3f}" for value in (point + origin)[::-1])
             rows.append(f"{name},{world},{diameter:.3f}")
+        hu[mask > 0] = 30
         hu = (hu + rng.normal(0, 15, shape)).clip(-1024, 3071).astype(np.int16)
         folder = root / ("train" if patient < 5 else "test")
         write_mhd(folder / f"{name}.mhd", hu, spacing=(spacing,) * 3, origin=tuple(origin[::-1]))
+        if patient not in (3, 5):
+            affine = np.diag([-spacing, -spacing, spacing, 1])
+            affine[:3, 3] = origin[::-1] * (-1, -1, 1)
+            (root / "masks").mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(mask.T, affine), root / "masks" / f"{name}.nii.gz")
     (root / "annotations.csv").write_text("\n".join(rows) + "\n")
     return root
 

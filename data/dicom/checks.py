@@ -66,8 +66,6 @@ def _kind_findings(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
         yield Finding("contrast", "given with contrast agent")
     if any(header.lossy for header in slices):
         yield Finding("lossy", "was compressed with loss")
-    if first.body_part and "HEAD" not in first.body_part and "BRAIN" not in first.body_part:
-        yield Finding("body_part", f"body part is {first.body_part}, not HEAD")
 
 
 def _attribute_findings(slices: Sequence[SliceHeader]) -> Iterator[Finding]:

@@ -57,6 +57,8 @@ def with_notes(series: Series, preference: SeriesPreference, accept: tuple[str, 
         replace(finding, fatal=False, message=f"{finding.message} (accepted)") if finding.fatal else finding
         for finding in series.findings
     ]
+    if part := preference.other_part(series):
+        findings.append(Finding("body_part", part))
     misfit = preference.misfit(series, accept=accept)
     if misfit:
         findings.append(Finding("unlike_preference", misfit))

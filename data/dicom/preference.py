@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...utils import InputError
@@ -30,6 +31,8 @@ class SeriesPreference:
         thickness_mm: lowest and highest slice thickness wanted.
         nearest_mm: among several, the thickness to be nearest to.
         contrast: False takes a series without contrast agent first, True one with it; None does not mind.
+        body_parts: words of which BodyPartExamined holds one, in capitals; a series of another part is taken
+            all the same and this is reported. Empty for any part.
 
     Raises:
         InputError: a plane or kernel that is none of these, or an empty range of thickness.
@@ -41,6 +44,7 @@ class SeriesPreference:
     thickness_mm: tuple[float, float] = (3.0, 6.0)
     nearest_mm: float = 5.0
     contrast: bool | None = False
+    body_parts: Sequence[str] = ("HEAD", "BRAIN")
 
     def __post_init__(self) -> None:
         if self.plane not in (*PLANES, _ANY):
@@ -74,6 +78,13 @@ class SeriesPreference:
     def in_range(self, series: Series) -> bool:
         """Say whether the thickness is wanted, or unknown."""
         return _distance(series, *self.thickness_mm) <= _EDGE_MM
+
+    def other_part(self, series: Series) -> str:
+        """Say in words that a series shows another part of the body; "" if not, or if it does not say."""
+        part = series.body_part
+        if not part or not self.body_parts or any(word in part for word in self.body_parts):
+            return ""
+        return f"body part is {part}, not {self.body_parts[0]}"
 
     def rank(self, series: Series) -> tuple[float, ...]:
         """Order candidates: the smallest is the best, and equal ones are equally good."""

@@ -55,7 +55,7 @@ def find_lungs(
     """Find the lungs in a CT of any stored direction.
 
     The scan is shrunk to about 2 mm. Air within the body is judged at each threshold of the ladder, and the
-    level with the best score (``score_lungs``) is kept. -600 HU is that of the DSB2017 winners
+    level with the best score (see ``climb``) is kept. -600 HU is that of the DSB2017 winners
     (Liao et al. 2019, https://arxiv.org/abs/1711.08324), higher ones find dense lungs, and -150 is the
     highest that keeps fat out. Their 10 dilations of 0.7 mm are the margin of 7 mm.
 

@@ -12,7 +12,7 @@ from .airspace import lung_air
 from .body import Body, find_body
 from .finish import fill_lungs
 from .profile import lung_run, trace_airway, widen
-from .quality import score_lungs, volumes_ml
+from .quality import score_lungs, stability, volumes_ml
 from .sides import halves, split_sides
 
 PROFILE_HU = -320
@@ -48,6 +48,9 @@ class Found:
 
 def climb(hu: np.ndarray, *, ladder: Sequence[int], spacing: Spacing, middle_x: float) -> Found:
     """Find the lungs at each level and keep the best.
+
+    A level's score is the product of the terms of ``score_lungs`` and of ``stability`` against the next
+    level, less 0.02 for each step up the ladder. Sides go by the body's middle until a level is chosen.
 
     Args:
         hu: (z, y, x) of about 2 mm, z to the head, y to the back, x to the patient's left.
@@ -92,17 +95,27 @@ def _climb_in(body: Body, hu: np.ndarray, ladder: Sequence[int], spacing: Spacin
 def _best_level(
     hu: np.ndarray, body: Body, ladder: Sequence[int], spacing: Spacing, *, length_mm: float
 ) -> tuple[np.ndarray | None, int | None, dict[int, dict]]:
-    """Air of the lungs at the best level, the level, and the scores of all; sides go by the middle here."""
-    best, level, scores = None, None, {}
-    for step, threshold in enumerate(ladder):
-        lungs = lung_air((hu < threshold) & body.mask, hu, body, spacing=spacing)
-        sides = halves(lungs, centre_x=body.centre_x)
+    """Air of the lungs at the best level, the level, and the scores of all."""
+    found, scores = {}, {}
+    for threshold in ladder:
+        found[threshold] = lung_air((hu < threshold) & body.mask, hu, body, spacing=spacing)
+        sides = halves(found[threshold], centre_x=body.centre_x)
         terms = score_lungs(sides, spacing=spacing, length_mm=length_mm)
-        terms["total"] = max(0.0, terms["total"] - _STEP * step)
         scores[threshold] = terms | {"volumes_ml": volumes_ml(sides, spacing)}
-        if lungs.any() and (level is None or terms["total"] > scores[level]["total"]):
-            best, level = lungs, threshold
-    return best, level, scores
+    level = _choose(scores)
+    return found.get(level), level, scores
+
+
+def _choose(scores: dict[int, dict]) -> int | None:
+    """Add "stable" to the terms, make the totals final, and give the best level with any lung."""
+    levels = sorted(scores)
+    for step, level in enumerate(levels):
+        following = scores[levels[min(step + 1, len(levels) - 1)]]
+        stable = stability(scores[level]["volumes_ml"], following["volumes_ml"])
+        total = max(0.0, scores[level]["total"] * stable - _STEP * step)
+        scores[level] |= {"stable": stable, "total": total}
+    with_lung = [level for level in levels if any(scores[level]["volumes_ml"].values())]
+    return max(with_lung, key=lambda level: scores[level]["total"], default=None)
 
 
 def _in_plane_box(mask: np.ndarray) -> tuple[slice, slice]:

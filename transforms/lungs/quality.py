@@ -15,6 +15,7 @@ _RATIO = 4.8
 _HULL = (0.5, 0.95)
 _ROUGH = (0.02, 0.15)
 _EVERY = 4
+_NO_LUNG = 0.05
 _NAMES = {"right": RIGHT, "left": LEFT}
 
 
@@ -50,6 +51,20 @@ def score_lungs(
         "smooth": float(np.interp(_roughness(sides), _ROUGH, (1.0, 0.5))),
     }
     return terms | {"total": float(np.prod(list(terms.values())))}
+
+
+def stability(volumes: dict[str, float], following: dict[str, float]) -> float:
+    """How complete both lungs are: 1 where the next threshold adds a tenth, 0.7 where it doubles one.
+
+    A healthy lung's surface gives a few per cent from step to step; a dense lung comes in pieces at first.
+
+    Args:
+        volumes: right and left at a level, ml.
+        following: at the next higher one; what is below a twentieth of both lungs is no lung.
+    """
+    least = _NO_LUNG * sum(following.values())
+    shares = [volumes[side] / volume for side, volume in following.items() if volume > least]
+    return float(np.interp(min(shares, default=1.0), (0.5, 0.9), (0.7, 1.0)))
 
 
 def volumes_ml(sides: np.ndarray, spacing: tuple[float, float, float]) -> dict[str, float]:

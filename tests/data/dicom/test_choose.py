@@ -265,3 +265,21 @@ def test_real_tilted_series(real_data):
     # one SeriesInstanceUID for 4 mm and 7 mm slices
     with pytest.raises(InputError, match=r"SliceThickness in mm: 4\.0 \(14\), 7\.0 \(14\)"):
         resolve_series(folder)
+
+
+def test_another_part_of_the_body_is_taken_and_noted(tmp_path):
+    folder = save(tmp_path, ct_slices(BodyPartExamined="CHEST"))
+    (finding,) = resolve_series(folder).findings
+    assert (finding.code, finding.message, finding.fatal) == (
+        "body_part",
+        "body part is CHEST, not HEAD",
+        False,
+    )
+    for parts in (["THORAX", "CHEST"], []):
+        assert resolve_series(folder, preference=SeriesPreference(body_parts=parts)).findings == ()
+    (finding,) = resolve_series(folder, preference=SeriesPreference(body_parts=["LUNG"])).findings
+    assert finding.message == "body part is CHEST, not LUNG"
+
+
+def test_a_series_that_does_not_say_its_part_is_no_other_part(tmp_path):
+    assert resolve_series(save(tmp_path, ct_slices(BodyPartExamined=""))).findings == ()

@@ -111,7 +111,6 @@ FAULTS = {  # name: fault, code, fatal
     "long DS": (raw(2, "ImagePositionPatient", "-60.0000000000000000\\-70\\22.5"), "long_decimal", False),
     "varying intercept": (edit(2, RescaleIntercept=-1000), "varying_rescale", False),
     "one slice": (drop(1, 2, 3, 4, 5, 6, 7), "one_slice", False),
-    "body part": (edit(BodyPartExamined="CHEST"), "body_part", False),
     "contrast": (edit(ContrastBolusAgent="Iohexol"), "contrast", False),
     "lossy": (edit(LossyImageCompression="01"), "lossy", False),
     "unknown kernel": (edit(ConvolutionKernel="XYZ"), "kernel_unknown", False),

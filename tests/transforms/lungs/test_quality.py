@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tomobundles.transforms.lungs.quality import score_lungs, volumes_ml
+from tomobundles.transforms.lungs.quality import score_lungs, stability, volumes_ml
 
 MM = (5.0, 2.0, 2.0)
 LENGTH = 250.0
@@ -49,6 +49,17 @@ def test_lungs_in_pieces_have_a_large_hull_and_a_rough_profile():
     sides = _lungs()
     sides[::2] = 0
     assert score_lungs(sides, spacing=MM, length_mm=LENGTH)["smooth"] == pytest.approx(0.5)
+
+
+def test_stability():
+    def of(right, left):
+        return {"right": right, "left": left}
+
+    assert stability(of(2000, 1900), of(2100, 2000)) == 1
+    assert stability(of(2000, 700), of(2000, 1000)) == pytest.approx(0.85)  # halfway from 0.5 to 0.9
+    assert stability(of(2000, 0), of(2000, 1000)) == pytest.approx(0.7)
+    assert stability(of(2000, 0), of(2000, 90)) == 1  # crumbs
+    assert stability(of(0, 0), of(0, 0)) == 1
 
 
 def test_no_lungs_score_nothing():
