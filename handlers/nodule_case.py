@@ -66,6 +66,7 @@ def _scan(meta: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
         "axes": str(meta["axes"]) if form == "nifti" else DEFAULT_AXES["nifti"],
         "source": "" if form == "dicom" else source.name,
         "slice_names": [str(one) for one in meta.get("slice_names") or ()],
+        "instance_numbers": _integers(meta.get("instance_numbers")),
         "positions_mm": positions,
         "study_uid": meta.get("study_uid"),
         "series_uid": series_uid,
@@ -79,6 +80,10 @@ def _lungs(item: Mapping[str, Any]) -> dict[str, Any]:
     if lungs is None:
         return {"lung_quality": quality}
     return {"lung_quality": quality, "lungs": _volume(lungs), "lungs_affine": _affine(lungs.affine)}
+
+
+def _integers(values: Any) -> list[int]:
+    return [] if values is None else [int(one) for one in values]
 
 
 def _volume(values: Any) -> np.ndarray:

@@ -48,7 +48,7 @@ class NoduleInferer(Inferer):
         progress: show a bar over slabs.
 
     Raises:
-        InputError: for anchors that are not positive.
+        InputError: for anchors that are not positive, or a limit that cannot be.
     """
 
     def __init__(
@@ -69,6 +69,11 @@ class NoduleInferer(Inferer):
         super().__init__()
         if bf16 not in (True, False, "auto"):
             raise InputError(f"bf16 is {bf16!r}", remedy='Give true, false or "auto".')
+        if not (0 <= min_probability <= 1 and 0 <= nms_iou <= 1 and max_candidates > 0):
+            raise InputError(
+                f"min_probability {min_probability}, nms_iou {nms_iou}, max_candidates {max_candidates}",
+                remedy="Give two numbers from 0 to 1, and at least one candidate.",
+            )
         self.anchors = check_anchors(anchors)
         self.stride = stride
         self.min_probability = min_probability

@@ -20,7 +20,7 @@ from tomobundles.data.phantoms import write_dicom_series
 from tomobundles.scripts import cli
 from tomobundles.utils.overrides import check_overrides
 
-from .helpers import ROOT, write_kidneys
+from .helpers import ROOT, TINY_DETECTOR, TINY_NETWORK, write_chests, write_kidneys
 
 MONAI_RUN = ["-m", "monai.bundle", "run"]
 CARDS = sorted(path.relative_to(ROOT) for path in (ROOT / "bundles").glob("*/docs/README.md"))
@@ -29,6 +29,7 @@ PAGES = [
     Path("docs/own_data.md"),
     Path("docs/own_head_ct.md"),
     Path("docs/own_vessels.md"),
+    Path("docs/own_chest_ct.md"),
     *CARDS,
 ]
 
@@ -171,11 +172,21 @@ def _run(words, overrides, *, cwd=ROOT):
 
 
 SMALL = {"training": {"epochs": 1, "batch_size": 4}}
-SMALLER = {"oct_edema": {}, "ich": {"network_def#backbone": "resnet18"}, "kidney_vasculature": {"width": 4}}
+SMALLER = {
+    "oct_edema": {},
+    "ich": {"network_def#backbone": "resnet18"},
+    "kidney_vasculature": {"width": 4},
+    "lung_nodule": TINY_NETWORK,
+}
 MADE = {
     "training": "models/model.pt",
     "evaluating": "evaluation/metrics.json",
-    "inference": {"oct_edema": "findings.csv", "ich": "patients.csv", "kidney_vasculature": "vessels.csv"},
+    "inference": {
+        "oct_edema": "findings.csv",
+        "ich": "patients.csv",
+        "kidney_vasculature": "vessels.csv",
+        "lung_nodule": "cases.csv",
+    },
 }
 
 
@@ -204,9 +215,12 @@ def test_the_readmes_commands_run(words, request, tmp_path):
         "oct_edema": ("contest_dir", "trained"),
         "ich": ("heads_dir", "trained_ich"),
         "kidney_vasculature": ("kidneys_dir", "trained_kidney"),
+        "lung_nodule": ("chests_dir", "trained_lung"),
     }[_bundle(words)]
     overrides = {"dataset_dir": request.getfixturevalue(data), "output_dir": tmp_path}
     overrides |= SMALL.get(words[4], {}) | SMALLER[_bundle(words)]
+    if words[4] == "training" and _bundle(words) == "lung_nodule":
+        overrides |= TINY_DETECTOR | {"crops_per_epoch": 8}
     if words[4] != "training":
         overrides["ckpt_dir"] = request.getfixturevalue(model) / "models"
     _run(words, overrides)
@@ -333,3 +347,59 @@ def test_own_vessels_runs_from_a_datalist_to_masks(tmp_path):
         "submission.csv",
         "vessels.csv",
     }
+
+
+def _write_chests(folder, text):
+    """The folder that docs/own_chest_ct.md supposes, with the page's own datalist."""
+    chests = write_chests(folder / "contest")
+    (folder / "scans").mkdir()
+    rows = (chests / "annotations.csv").read_text()
+    for number, name in ((1, "a01"), (2, "b01"), (3, "c01"), (4, "d01"), (801, "e01")):
+        [path] = chests.rglob(f"LKDS-{number:05d}.mhd")
+        for file in (path, path.with_suffix(".raw")):
+            shutil.copy(file, folder / "scans" / f"{name}{file.suffix}")
+        header = folder / "scans" / f"{name}.mhd"
+        header.write_text(header.read_text().replace(path.stem, name))
+        rows = rows.replace(path.stem, name)
+    (folder / "annotations.csv").write_text(
+        "\n".join(row for row in rows.splitlines() if "LKDS" not in row) + "\n"
+    )
+    hu = np.fromfile(folder / "scans" / "b01.raw", "<i2").reshape(44, 64, 80)
+    affine = np.diag([-2.0, -2, 2, 1])
+    affine[:3, 3] = 80, 50, -300
+    nib.save(nib.Nifti1Image(hu.T, affine), folder / "scans" / "b01.nii.gz")
+    for ending in ("mhd", "raw"):
+        (folder / "scans" / f"b01.{ending}").unlink()
+    shutil.rmtree(chests)
+    found = json.loads(re.search(r"^```json\n(.*?)^```", text, re.S | re.M)[1])
+    (folder / "datalist.json").write_text(json.dumps(found))
+
+
+CHEST_RESULTS = {"cases.csv", "nodules.csv", "predictions.csv", "a01", "b01", "c01", "d01", "e01"}
+
+
+def test_own_chest_ct_runs_from_a_datalist_to_ranked_lists(tmp_path):
+    """Every command of the page, finding nodules last but two, with mine/ elsewhere and an epoch or three."""
+    mine = tmp_path / "mine"
+    _write_chests(mine, (ROOT / "docs/own_chest_ct.md").read_text(encoding="utf-8"))
+    find, *commands = _commands("docs/own_chest_ct.md")
+    for words in [*commands[:-2], find, *commands[-2:]]:
+        words = [re.sub(r"^mine\b", str(mine), word) for word in words]
+        if words[0] == "tomobundles":
+            assert cli.main(words[1:]) == 0
+            continue
+        small = dict(SMALLER["lung_nodule"])
+        if words[4] == "training":
+            first = words[-1] == str(mine / "model")
+            small |= {"epochs": 6 if first else 1, "crops_per_epoch": 64 if first else 8, "batch_size": 8}
+            second = "second_stage" in " ".join(words)
+            small |= {} if second else {name: TINY_DETECTOR[name] for name in ("crop_size",)}
+            small["augmentation#elastic"] = 0.3
+        _run(words, small)
+    for name in ("model", "last", "second"):
+        assert (mine / name / "models" / "model.pt").is_file()
+    assert (mine / "second" / "evaluation" / "metrics.json").is_file()
+    for name in ("results", "two_stage_results"):
+        assert {path.name for path in (mine / name).iterdir()} == CHEST_RESULTS
+        assert len((mine / name / "cases.csv").read_text().splitlines()) == 1 + 5
+    assert json.loads((mine / "froc" / "metrics.json").read_text())["cpm"] is not None

@@ -2,6 +2,7 @@
 """Dictionary transforms that MONAI lacks."""
 
 from .candidate_crops import RandCandidateCropsd, cut_crops
+from .candidates_in_lungs import CandidatesInLungsd
 from .checks import CheckVolumed
 from .crop_labels import crop_label
 from .ct_window import BONE, WATER, WINDOW_HU, gray_to_input, hu_to_gray
@@ -37,6 +38,7 @@ __all__ = [
     "WINDOWS",
     "WINDOW_HU",
     "BlockIndex",
+    "CandidatesInLungsd",
     "CheckHounsfieldd",
     "CheckVolumed",
     "CropAugmentation",

@@ -21,6 +21,7 @@ _logger = logging.getLogger("tomobundles")
 AIR_HU = -1024  # the lowest number that means something; below it are makers' fill values (-2000, -3024)
 _LUNG_HU = -200  # lung and air are below
 _LEAST_LUNG = 1e-3  # share of the voxels of a chest that are lung or air, at the very least
+_MOST_LABEL = 5  # of LUNA16's lung masks; a CT has more values
 _LEAST_RANGE = 400  # between lung and bone there are more
 _THICK_MM = 2.5
 _SLAB = 16  # slices at a time
@@ -51,8 +52,8 @@ class CheckHounsfieldd(MapTransform):
 
     Raises:
         InputError: and when called: fewer voxels along an axis, an unknown voxel size, NaN or infinite
-            values, one value throughout, gray levels that are no HU, or no value in the range of lung and air
-            (the offset is missing; or it was given and the values have it already).
+            values, one value throughout, the labels of a mask, gray levels that are no HU, or no value in the
+            range of lung and air (the offset is missing; or it was given and the values have it already).
     """
 
     def __init__(
@@ -152,6 +153,12 @@ def _check_hounsfield(counts: _Counts, offset: int, path: str | None) -> None:
         value = f"the value {high:g}" if np.isfinite(low) else "no value above -1024"
         raise InputError(f"{value} throughout", path=path, remedy="the pixels are lost: export it again")
     seen = f"values from {low:g} to {high:g}"
+    if low >= 0 and high <= _MOST_LABEL:
+        raise InputError(
+            f"{seen} are no HU but those of a mask, or scaled",
+            path=path,
+            remedy="keep masks in a folder of their own (masks), export CTs in HU",
+        )
     if high - low < _LEAST_RANGE:
         raise InputError(f"{seen} are no HU", path=path, remedy="export the CT in HU, not windowed or scaled")
     if counts.lung and offset < 0:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..utils import InputError
 from ..utils.world import voxel_to_world, world_to_voxel
+from .candidates_in_lungs import labels_at
 
 UNKNOWN_MM = 10.0  # LUNA16 counts a finding of unknown size as one of 10 mm
 NODULE, IGNORE = 1.0, -1.0  # kinds of rows of a label; 0 is a row that is not used
@@ -69,7 +70,7 @@ class NodulesToGridd(MapTransform):
         return result
 
     def _judged(self, nodules: np.ndarray, lungs: MetaTensor, quality: Mapping[str, Any]) -> dict[str, Any]:
-        outside = sum(_label_at(lungs, nodule[:3]) == 0 for nodule in nodules)
+        outside = int((labels_at(lungs, nodules[:, :3]) == 0).sum())
         if not outside:
             return dict(quality)
         warning = f"{outside} of {len(nodules)} nodules outside the lung mask"
@@ -135,9 +136,3 @@ def _rows(rows: Any) -> np.ndarray:
 
 def _kind(rows: np.ndarray, kind: float) -> Tensor:
     return torch.from_numpy(np.column_stack([rows, np.full(len(rows), kind)])).float()
-
-
-def _label_at(lungs: MetaTensor, point: np.ndarray) -> int:
-    place = np.rint(world_to_voxel(point, lungs.affine.numpy())[0]).astype(int)
-    inside = (place >= 0).all() and (place < lungs.shape[1:]).all()
-    return int(lungs.as_tensor()[(0, *place)]) if inside else 0

@@ -48,7 +48,7 @@ def resolve_series(
 
     Candidates have the wanted modality, plane and kernel; localizers and derived images never are. Of these,
     the complete ones without fatal findings are ranked by thickness, contrast agent, kernel known, nearness
-    to the preferred thickness.
+    to the preferred thickness, and the kernel to take first.
 
     Args:
         path: folder of one study (or one series, or one file).

@@ -89,6 +89,7 @@ def _criterion(best: Series, other: Series, preference: SeriesPreference) -> str
         "with contrast agent" if preference.contrast else "without contrast agent",
         "kernel known",
         f"nearest to {preference.nearest_mm:g} mm",
+        f"{preference.first_kernel} kernel",
     )
     pairs = zip(preference.rank(best), preference.rank(other), names, strict=True)
     return next(name for one, two, name in pairs if one != two)

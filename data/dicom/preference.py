@@ -31,6 +31,8 @@ class SeriesPreference:
         thickness_mm: lowest and highest slice thickness wanted.
         nearest_mm: among several, the thickness to be nearest to.
         contrast: False takes a series without contrast agent first, True one with it; None does not mind.
+        first_kernel: "soft" or "sharp": which to take of series that fit equally well in all else; None does
+            not mind, and such a study is refused.
         body_parts: words of which BodyPartExamined holds one, in capitals; a series of another part is taken
             all the same and this is reported. Empty for any part.
 
@@ -44,6 +46,7 @@ class SeriesPreference:
     thickness_mm: tuple[float, float] = (3.0, 6.0)
     nearest_mm: float = 5.0
     contrast: bool | None = False
+    first_kernel: str | None = None
     body_parts: Sequence[str] = ("HEAD", "BRAIN")
 
     def __post_init__(self) -> None:
@@ -51,6 +54,8 @@ class SeriesPreference:
             raise InputError(f"plane is {self.plane!r}", remedy=f"give one of {', '.join(PLANES)}, any")
         if self.kernel not in _KERNELS:
             raise InputError(f"kernel is {self.kernel!r}", remedy=f"give one of {', '.join(_KERNELS)}")
+        if self.first_kernel not in (None, *_KERNELS[:2]):
+            raise InputError(f"first_kernel is {self.first_kernel!r}", remedy="give soft, sharp or null")
         if len(self.thickness_mm) != 2 or not 0 <= self.thickness_mm[0] <= self.thickness_mm[1]:
             raise InputError(
                 f"thickness_mm is {self.thickness_mm}", remedy="give lowest and highest in mm, e.g. [3, 6]"
@@ -92,7 +97,8 @@ class SeriesPreference:
         unknown_kernel = self.kernel != _ANY and series.kernel_class == "unknown"
         away = round(_distance(series, *self.thickness_mm), 1) if not self.in_range(series) else 0.0
         nearest = round(_distance(series, self.nearest_mm, self.nearest_mm), 1)
-        return (away, other_contrast, unknown_kernel, nearest)
+        other_kernel = self.first_kernel is not None and series.kernel_class != self.first_kernel
+        return (away, other_contrast, unknown_kernel, nearest, other_kernel)
 
 
 def whole_extent(candidates: list[Series]) -> list[Series]:

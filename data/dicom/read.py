@@ -24,7 +24,8 @@ def read_series(series: Series) -> tuple[np.ndarray, dict[str, Any]]:
         array: (H, W, D) int16, HU in [-1024, 3071] for CT; a view of (D, H, W), so that a slice is one piece
             of memory. Slices are in the order of their positions along the normal.
         meta: "affine" (4, 4) float64 of (H, W, D) in RAS mm, sheared where the gantry was tilted;
-            "spacing_known", "form", "axes"; "slice_names" SOPInstanceUIDs; "study_uid", "series_uid";
+            "spacing_known", "form", "axes"; "slice_names" SOPInstanceUIDs; "instance_numbers", empty
+            unless each slice has one of its own; "study_uid", "series_uid";
             "slice_positions_mm" (D,) float64 along the normal; "tilt_deg"; "kernel"; "body_part"; "reason";
             "findings" list of lines for humans. Nothing that names the patient.
 
@@ -50,6 +51,7 @@ def read_series(series: Series) -> tuple[np.ndarray, dict[str, Any]]:
         "form": "dicom",
         "axes": "ZYX",
         "slice_names": [header.sop_uid for header in series.slices],
+        "instance_numbers": _instance_numbers(series),
         "study_uid": series.study_uid,
         "series_uid": series.series_uid,
         "slice_positions_mm": series.positions_mm,
@@ -60,6 +62,12 @@ def read_series(series: Series) -> tuple[np.ndarray, dict[str, Any]]:
         "findings": [finding.message for finding in series.findings] + _summed(notes),
     }
     return np.moveaxis(volume, 0, -1), meta
+
+
+def _instance_numbers(series: Series) -> list[int]:
+    """InstanceNumber of each slice, by which viewers count; empty where they do not tell slices apart."""
+    numbers = [header.instance_number for header in series.slices]
+    return numbers if None not in numbers and len(set(numbers)) == len(numbers) else []
 
 
 def _summed(notes: list[Finding]) -> list[str]:

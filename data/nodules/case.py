@@ -38,7 +38,8 @@ class NoduleCase:
         voxel: (N, 3) row, column, slice in the stored array, from 0, fractions allowed.
         probability: (N,) 0-1, descending.
         detector: (N,) score of the first stage.
-        classifier: (N,) score of the second stage, or None where there is none.
+        classifier: (N,) score of the second stage, NaN for candidates that it did not judge; or None where
+            there is no second stage.
         truth: (M, 4) annotated nodules as ``nodules``, or None where they are not known.
         mask: (H, W, D) nodules as a network for segmentation drew them, 0 is background, on the lung grid;
             or None.
@@ -48,6 +49,7 @@ class NoduleCase:
         axes: order of the axes in NIfTI files, as in :func:`read_volume`: that of the input if it is one.
         source: file name of the scan without folders, "" for DICOM.
         slice_names: names of the stored slices; SOPInstanceUIDs of a DICOM series, else they may be absent.
+        instance_numbers: InstanceNumbers of a DICOM series' slices, or empty where they are not known.
         positions_mm: (slices,) positions along their normal in mm, or None where unknown.
         study_uid: StudyInstanceUID, or None where the input is not DICOM.
         series_uid: SeriesInstanceUID, or None where the input is not DICOM.
@@ -80,6 +82,7 @@ class NoduleCase:
     axes: str = DEFAULT_AXES["nifti"]
     source: str = ""
     slice_names: Sequence[str] = ()
+    instance_numbers: Sequence[int] = ()
     positions_mm: np.ndarray | None = None
     study_uid: str | None = None
     series_uid: str | None = None
@@ -137,11 +140,21 @@ class NoduleCase:
         """Count the candidates of at least this probability, compared in the type of ``probability``."""
         return int((self.probability >= self.probability.dtype.type(probability)).sum())
 
+    @property
+    def slice_order(self) -> str:
+        """Say in which order slices are counted; viewers count those of DICOM by InstanceNumber."""
+        return "in the stored order" if self.series_uid is None else "by position, not by InstanceNumber"
+
+    def instance_number(self, index: int) -> int | None:
+        """Return the InstanceNumber of a candidate's slice, None where it is not known."""
+        return int(self.instance_numbers[self.slices[index]]) if len(self.instance_numbers) else None
+
     def place(self, index: int) -> str:
-        """Say in which slice a candidate lies, counted from 1 as viewers do: ``13 of 33, z 45.0 mm``."""
-        number = int(self.slices[index])
+        """Say in which slice a candidate lies, from 1: ``13 of 33, z 45.0 mm, InstanceNumber 21``."""
+        number, instance = int(self.slices[index]), self.instance_number(index)
         position = "" if self.positions_mm is None else f", z {float(self.positions_mm[number]):.1f} mm"
-        return f"{number + 1} of {self.native_shape[2]}{position}"
+        instance = "" if instance is None else f", InstanceNumber {instance}"
+        return f"{number + 1} of {self.native_shape[2]}{position}{instance}"
 
     def _nearest(self, axis: int) -> np.ndarray:
         return np.clip(np.rint(self.voxel[:, axis]), 0, self.native_shape[axis] - 1).astype(int)
@@ -181,7 +194,8 @@ def _check_candidates(case: NoduleCase) -> None:
         values = getattr(case, name)
         if values.shape != shape:
             raise InputError(f"{name} of {case.name} have the shape {values.shape}, expected is {shape}")
-        if not np.isfinite(values).all():
+        judged = values[~np.isnan(values)] if name == "classifier" else values
+        if not np.isfinite(judged).all():
             raise InputError(f"{name} of {case.name} hold NaN or infinity")
     if not (case.nodules[:, 3] > 0).all():
         raise InputError(f"nodules of {case.name} with a diameter that is not positive")
@@ -199,5 +213,7 @@ def _check_slices(case: NoduleCase) -> None:
         raise InputError(f"axes {case.axes!r} of {case.name}", remedy="give a permutation of XYZ")
     if len(case.slice_names) not in (0, shape[2]) or len(set(case.slice_names)) != len(case.slice_names):
         raise InputError(f"{len(set(case.slice_names))} slice names for {shape[2]} slices of {case.name}")
+    if len(case.instance_numbers) not in (0, shape[2]):
+        raise InputError(f"{len(case.instance_numbers)} InstanceNumbers for {shape[2]} slices of {case.name}")
     if case.positions_mm is not None and case.positions_mm.shape != (shape[2],):
         raise InputError(f"{case.positions_mm.size} positions for {shape[2]} slices of {case.name}")

@@ -27,14 +27,15 @@ from .tables import lung_volumes
 
 SHOWN = 12  # candidates in pictures
 RESEARCH_NOTE = "Research use only: not a diagnosis, no medical device. The whole scan must be read."
-TABLE_NOTE = "Slices count from 1 in the stored order; x is the column, y the row, from 0. World: LPS mm."
 LIMITS = (
     "This software is for research. It must not guide the care of a patient.",
     "The probability is the network's score for a nodule, not the chance of cancer.",
     "Nodules are missed, above all ground-glass, very small and pleural ones; vessels, scars and the chest "
     "wall can look like nodules to it. An empty list does not rule nodules out.",
     "Diameters are the network's estimate of a sphere, not a measurement by hand.",
-    "What lies outside the lung mask was not searched: check the mask below.",
+    "What lies outside the lung mask was not searched: check its pictures above.",
+    "The pictures show what the network sees: outside the lung mask, and where bone meets it, all is painted "
+    "as gray as water.",
 )
 
 
@@ -103,7 +104,8 @@ def write_case_page(path: str | PathLike, case: NoduleCase, *, limits: Sequence[
         verdict=f"{_found(case, SHOWN)[:1].upper()}{_found(case, SHOWN)[1:]}.",
         header=header,
         rows=rows,
-        table_note=TABLE_NOTE,
+        table_note=f"Slices count from 1, {case.slice_order}; x is the column, y the row, from 0. "
+        "World: LPS mm.",
         warnings=[*map(str, case.lung_quality.get("warnings") or ()), *case.findings],
         overview=_overview(case),
         cards=_cards(case),
@@ -128,13 +130,19 @@ def _found(case: NoduleCase, count: int) -> str:
 
 def _lines(case: NoduleCase, index: int) -> list[str]:
     scores = "" if case.classifier is None else (
-        f" (detector {case.detector[index]:.3f}, classifier {case.classifier[index]:.3f})"
+        f" (detector {case.detector[index]:.3f}, classifier {_classifier(case, index, digits=3)})"
     )  # fmt: skip
     hit = f", annotated nodule {case.hits[index] + 1}" if case.hits[index] >= 0 else ""
     return [
         f"{index + 1}: probability {case.probability[index]:.3f}{scores}",
         f"{case.nodules[index, 3]:.1f} mm, slice {case.place(index)}{hit}",
     ]
+
+
+def _classifier(case: NoduleCase, index: int, *, digits: int) -> str:
+    """The second stage's score, a dash for a candidate that it did not judge."""
+    value = case.classifier[index]
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def _table(case: NoduleCase) -> tuple[list[str], list[list[str]]]:
@@ -146,7 +154,7 @@ def _table(case: NoduleCase) -> tuple[list[str], list[list[str]]]:
         cells = [str(index + 1), f"{case.probability[index]:.6f}", f"{case.nodules[index, 3]:.1f}"]
         cells += [str(case.slices[index] + 1), *map(str, case.pixels[index].tolist()), *world]
         cells.append(f"{case.detector[index]:.4f}")
-        cells += [] if case.classifier is None else [f"{case.classifier[index]:.4f}"]
+        cells += [] if case.classifier is None else [_classifier(case, index, digits=4)]
         cells += [] if case.truth is None else [str(case.hits[index] + 1) if case.hits[index] >= 0 else "-"]
         rows.append(cells)
     return header, rows

@@ -48,7 +48,7 @@ def write_ranked_text(path: str | PathLike, case: NoduleCase) -> Path:
     """
     header = [
         f"# {case.name}: {len(case)} nodule candidates, most probable first",
-        "# rank  slice (from 1, in the stored order)  probability  [x, y] pixel (column, row, from 0)",
+        f"# rank  slice (from 1, {case.slice_order})  probability  [x, y] pixel (column, row, from 0)",
     ]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join([*header, *ranked_lines(case)]) + "\n", encoding="utf-8")
@@ -62,9 +62,9 @@ def ranked_record(case: NoduleCase) -> dict[str, Any]:
         case: the scan.
 
     Returns:
-        names and UIDs of the scan, "conventions", "nodules" (N records with rank, slice from 1 and from 0, x,
-        y, world, voxel, diameter_mm, probability, detector, and classifier where there is one),
-        "lung_quality", "findings" and "seconds".
+        names and UIDs of the scan, "conventions", "nodules" (N records with rank, slice from 1 and from 0,
+        its name and InstanceNumber, x, y, world, voxel, diameter_mm, probability, detector, and classifier
+        where there is one), "lung_quality", "findings" and "seconds".
     """
     about = {
         "name": case.name,
@@ -77,8 +77,9 @@ def ranked_record(case: NoduleCase) -> dict[str, Any]:
         "tomobundles": __version__,
     }
     conventions = {
-        "slice_number": "from 1, in the stored order",
-        "slice_index": "from 0, in the stored order",
+        "slice_number": f"from 1, {case.slice_order}",
+        "slice_index": f"from 0, {case.slice_order}",
+        "instance_number": "of the slice's DICOM file, by which viewers count",
         "x": "column, from 0",
         "y": "row, from 0",
         "world": "x, y, z in LPS mm",
@@ -133,6 +134,7 @@ def _record(case: NoduleCase, index: int) -> dict[str, Any]:
         "slice_number": number + 1,
         "slice_index": number,
         "slice_name": case.slice_names[number] if case.series_uid and case.slice_names else None,
+        "instance_number": case.instance_number(index),
         "x": int(case.pixels[index, 0]),
         "y": int(case.pixels[index, 1]),
         "world": np.round(case.nodules[index, :3], _DIGITS),

@@ -24,8 +24,8 @@ Row = dict[str, Any]
 CONTEST_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability", "diameter_mm")
 _CASE = ("name", "patient", "study", "series", "seriesuid")
 NODULE_COLUMNS = (
-    *_CASE, "rank", "slice_number", "slice_index", "x", "y", "coordX", "coordY", "coordZ", "diameter_mm",
-    "probability", "detector", "classifier", "reference",
+    *_CASE, "rank", "slice_number", "slice_index", "instance_number", "x", "y", "coordX", "coordY", "coordZ",
+    "diameter_mm", "probability", "detector", "classifier", "reference",
 )  # fmt: skip
 CASE_COLUMNS = (
     *_CASE, "status", "reason", "slices", "candidates", "reported", "nodules", "top_probability", "reference",
@@ -62,8 +62,8 @@ def nodule_rows(case: NoduleCase) -> list[Row]:
 
     Returns:
         N rows of ``NODULE_COLUMNS``: slice_number counts from 1, slice_index, x (column) and y (row) from 0;
-        reference is the number (from 1) of the annotated nodule that is hit, 0 for none, blank where
-        annotations are not known.
+        instance_number is DICOM's, blank where it is not known; reference is the number (from 1) of the
+        annotated nodule that is hit, 0 for none, blank where annotations are not known.
     """
     return [_nodule_row(case, index) for index in range(len(case))]
 
@@ -156,6 +156,8 @@ def _nodule_row(case: NoduleCase, index: int) -> Row:
     slice_index, (x, y) = int(case.slices[index]), case.pixels[index].tolist()
     row = _identity(case) | _world(case, index)
     row |= {"rank": index + 1, "slice_number": slice_index + 1, "slice_index": slice_index, "x": x, "y": y}
+    instance = case.instance_number(index)
+    row["instance_number"] = "" if instance is None else instance
     return row | {
         "diameter_mm": _mm(case.nodules[index, 3]),
         "probability": _exact(case.probability[index]),
@@ -175,6 +177,8 @@ def _mm(value: float) -> str:
 
 
 def _exact(value: float) -> str:
+    if np.isnan(value):  # a candidate that the second stage did not judge
+        return ""
     return np.format_float_positional(np.float32(value), unique=True, trim="-")
 
 

@@ -10,12 +10,17 @@ import pytest
 import torch
 from monai.bundle import ComponentLocator, ConfigParser
 
-from tests.helpers import ROOT, workflow
+from tests.helpers import ROOT, TINY_NETWORK, workflow
 from tomobundles.networks import GridUNet
 
 BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/configs"))
 # metadata.json is no config; the rest is a workflow of its own or an overlay on one
 WORKFLOWS = ("train.json", "inference.json")
+# overlays that lie on an inference, or on both
+LAID = dict.fromkeys(
+    ["lung_nodule/full_network", "lung_nodule/unet_2d", "lung_nodule/unet_3d"],
+    ["train.json", "inference.json"],
+) | {"lung_nodule/two_stage": ["inference.json"]}
 FIRST_IDS = [
     "imports",
     "bundle_root",
@@ -72,7 +77,9 @@ def test_bundle_has_what_the_specification_wants(bundle):
 
 
 @pytest.fixture
-def needs(contest_dir, trained, heads_dir, trained_ich, kidneys_dir, trained_kidney):
+def needs(
+    contest_dir, trained, heads_dir, trained_ich, kidneys_dir, trained_kidney, chests_dir, trained_lung
+):
     """What each bundle needs to be built: tiny data and a model trained on it."""
     return {
         "oct_edema": {"dataset_dir": str(contest_dir), "ckpt_dir": str(trained / "models")},
@@ -85,6 +92,11 @@ def needs(contest_dir, trained, heads_dir, trained_ich, kidneys_dir, trained_kid
             "dataset_dir": str(kidneys_dir),
             "ckpt_dir": str(trained_kidney / "models"),
             "width": 4,
+        },
+        "lung_nodule": {
+            "dataset_dir": str(chests_dir),
+            "ckpt_dir": str(trained_lung / "models"),
+            **TINY_NETWORK,
         },
     }
 
@@ -113,6 +125,8 @@ def test_same_ids_in_the_same_order(bundle):
         "optimizer",
     ]
     order += ["lr_scheduler", "train", "validate"]
+    if "num_slices" not in ids:  # a network of three dimensions alone
+        order.remove("num_slices")
     assert [name for name in ids if name in order] == order
 
 
@@ -148,6 +162,29 @@ SHARED_IDS = [
     "image_size",
     "context_gain",
     "posterior",
+    "anchors",
+    "stride",
+    "stem",
+    "channels",
+    "decoder_channels",
+    "encoder_blocks",
+    "decoder_blocks",
+    "head_channels",
+    "dropout",
+    "lung_mask",
+    "spacing",
+    "hu_offset",
+    "load_keys",
+    "series",
+    "accept",
+    "detector_def",
+    "candidates",
+    "min_probability",
+    "nms_iou",
+    "max_candidates",
+    "bf16_inference",
+    "memory_format",
+    "amp",
 ]
 ONLY_FOR_TRAINING = {"imagenet_weights"}
 # labels are for training, whose patches are read along other axes than slices are inferred
@@ -159,9 +196,10 @@ VOLUME_INFERER = ("axes", "windows", "views", "store", "batch_size", "memory_mb"
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_inference_sees_what_training_made(bundle):
     train, inference = (_json(bundle / "configs" / name) for name in WORKFLOWS)
-    for name in ONLY_FOR_TRAINING:
-        train["network_def"].pop(name, None)
+    for name in ONLY_FOR_TRAINING & set(train["network_def"]):
+        train["network_def"].pop(name)
     train["layout"].pop("validation", None)
+    inference["layout"].pop("section", None)  # which part of a data set is inferred
     for shared in SHARED_IDS:
         assert train.get(shared) == inference.get(shared), shared
     apart = {"keys", "_target_"} | (ONLY_TRANSFORMS if bundle.name == "kidney_vasculature" else set())
@@ -173,6 +211,9 @@ def test_inference_sees_what_training_made(bundle):
         rest = {key: value for key, value in item.items() if key not in apart}
         assert ours[item["_target_"]] == rest
     slices = [parts.get("slices", parts["inferer"]) for parts in (train["validate"], inference)]
+    if isinstance(slices[0], str):  # "@id" of what both have
+        assert slices[0] == slices[1]
+        slices = [parts[slices[0].lstrip("@")] for parts in (train, inference)]
     keys = INFERER + (VOLUME_INFERER if slices[0]["_target_"].endswith("VolumeInferer") else ())
     for key in keys:
         assert slices[0].get(key) == slices[1].get(key), key
@@ -199,24 +240,52 @@ def test_conventions(path):
         assert not re.match(r"^(train|validate)#handlers#\d", key), "positional trick"
 
 
-def _save(network, folder):
-    path = folder / f"{sum(value.numel() for value in network.parameters())}.pt"
+def _save(network, folder, name=None):
+    path = folder / (name or f"{sum(value.numel() for value in network.parameters())}.pt")
     torch.save(network.state_dict(), path)
     return str(path)
 
 
-@pytest.mark.parametrize("path", list(_files(overlays=True)))
-def test_overlays_fit_what_they_lie_on(path, needs, trained, tmp_path):
+def _laid():
+    """Overlays and what they lie on: a training, and an inference where they change what is inferred."""
+    for param in _files(overlays=True):
+        [path] = param.values
+        bases = LAID.get(f"{path.parent.parent.name}/{path.stem}", ["train.json"])
+        for base in bases:
+            yield pytest.param(path, base, id=f"{param.id} on {base}")
+
+
+def _needed_ids(config, overrides, folder):
+    """What overlays on lung_nodule want besides: another model, a table of false positives."""
+    found = {}
+    if "detector_dir" in config:
+        found["detector_dir"] = overrides["ckpt_dir"]
+    if "false_positives" in config:
+        table = folder / "false_positives.csv"
+        row = "LKDS-00001,0,20,-250,8,0.9"
+        table.write_text(f"seriesuid,coordX,coordY,coordZ,diameter_mm,probability\n{row}\n")
+        found["false_positives"] = str(table)
+    return found
+
+
+@pytest.mark.parametrize(("path", "base"), list(_laid()))
+def test_overlays_fit_what_they_lie_on(path, base, needs, trained, tmp_path):
     bundle = path.parent.parent.name
     overrides = needs[bundle] | {"output_dir": str(tmp_path)}
+    overrides |= _needed_ids(_json(path), overrides, tmp_path)
     if path.stem == "fusion":
         overrides["fusion_paths"] = [_save(GridUNet(nested=nested), tmp_path) for nested in (True, False)]
     if "init_weights" in _json(path):  # goes on from another overlay's training
         overrides["init_weights"] = f"{overrides['ckpt_dir']}/model.pt"
-    made = workflow(path.parent / "train.json", path, **overrides)
+    kind = "infer" if base == "inference.json" else "train"
+    if kind == "infer":  # weights of the overlay's own network
+        network = workflow(path.parent / base, path, kind=kind, **overrides).parser
+        _save(network.get_parsed_content("network_def"), tmp_path, name="model.pt")
+        overrides["ckpt_dir"] = str(tmp_path)
+    made = workflow(path.parent / base, path, kind=kind, **overrides)
     assert not made.check_properties()
     below = ConfigParser()
-    below.read_config(str(path.parent / "train.json"))
+    below.read_config(str(path.parent / base))
     for key in _json(path):
         parent = key.lstrip("+").rpartition("#")[0]
         if parent:
@@ -225,5 +294,7 @@ def test_overlays_fit_what_they_lie_on(path, needs, trained, tmp_path):
 
 @pytest.mark.parametrize("path", list(_files(overlays=True)))
 def test_only_evaluation_overlays_add_runs(path):
-    runs = [key for key in _json(path) if key == "run" or key.endswith(("ing", "inference"))]
-    assert runs in ([], ["evaluating", "run"], ["calibrating", "run"])
+    runs = [
+        key for key in _json(path) if key == "run" or ("#" not in key and key.endswith(("ing", "inference")))
+    ]
+    assert runs in ([], ["evaluating", "run"], ["calibrating", "run"], ["mining", "run"])

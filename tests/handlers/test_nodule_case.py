@@ -49,11 +49,13 @@ def test_a_dicom_series_goes_by_its_uids():
         "study_uid": "1.2",
         "series_uid": "1.2.3",
         "slice_names": [f"1.2.3.{k}" for k in range(NATIVE_SHAPE[2])],
+        "instance_numbers": torch.arange(NATIVE_SHAPE[2], 0, -1),
         "slice_positions_mm": torch.arange(NATIVE_SHAPE[2]) - 1e-9,
     }
     case = nodule_case(image_of(**meta), found(), {"seriesuid": "Erika"}, **ABOUT)
     assert (case.seriesuid, case.series_uid, case.study_uid, case.source) == ("1.2.3", "1.2.3", "1.2", "")
     assert case.positions_mm.tolist() == list(range(NATIVE_SHAPE[2]))
+    assert case.instance_numbers == list(range(NATIVE_SHAPE[2], 0, -1))
     assert case.axes == "XYZ"  # the order of NIfTI files, not that of DICOM
 
 

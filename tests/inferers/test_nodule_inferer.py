@@ -239,6 +239,9 @@ def test_equals_plain_decoding():
         ({"anchors": []}, "anchors"),
         ({"anchors": [5, -1]}, "anchors"),
         ({"anchors": [5], "bf16": "yes"}, "bf16 is 'yes'\nGive true, false"),
+        ({"anchors": [5], "min_probability": 1.5}, "min_probability 1.5"),
+        ({"anchors": [5], "nms_iou": -0.1}, "nms_iou -0.1"),
+        ({"anchors": [5], "max_candidates": 0}, "max_candidates 0"),
     ],
 )
 def test_settings_that_make_no_sense(options, message):

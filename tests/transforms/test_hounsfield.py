@@ -86,6 +86,8 @@ def test_an_offset_that_is_not_needed_or_wrong():
         (lambda slices: slices * 0 + 7, "the value 7 throughout"),
         (lambda slices: slices * 0 - 3000, "no value above -1024 throughout"),
         (lambda slices: ((slices + 850) // 4).astype(np.uint8), "values from 0 to 222 are no HU"),
+        (lambda slices: (slices > 0).astype(np.uint8), "values from 0 to 1 are no HU but those of a mask"),
+        (lambda slices: (slices > 0).astype(np.float32) + 4, "values from 4 to 5 are no HU but"),
         (lambda slices: (slices / 1000).astype(np.float32), "values from -0.85 to 0.04 are no HU"),
     ],
 )

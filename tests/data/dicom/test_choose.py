@@ -91,6 +91,7 @@ def test_the_preference_is_configurable(tmp_path):
     [
         ({"plane": "oblique"}, "plane is 'oblique'"),
         ({"kernel": "bone"}, "kernel is 'bone'"),
+        ({"first_kernel": "any"}, "first_kernel is 'any'"),
         ({"thickness_mm": (6, 3)}, r"thickness_mm is \(6, 3\)"),
         ({"thickness_mm": (3,)}, r"thickness_mm is \(3,\)"),
     ],
@@ -115,6 +116,21 @@ def test_two_equally_good_series_are_not_guessed(tmp_path):
 def test_a_known_kernel_goes_before_an_unknown_one(tmp_path):
     write_study(tmp_path, a={"kernel": "XYZ"}, b={})
     assert resolve_series(tmp_path).series_uid == uid("b")
+
+
+def test_the_first_kernel_decides_last(tmp_path):
+    """The usual chest study: one scan, a soft and a sharp series of it, equally thin."""
+    write_study(tmp_path, a={"kernel": "B70f"}, b={"kernel": "B30f"})
+    anyone = {"kernel": "any", "thickness_mm": (3, 6)}
+    with pytest.raises(InputError, match="2 series fit equally well"):
+        resolve_series(tmp_path, preference=SeriesPreference(**anyone))
+    for kernel, name in (("soft", "b"), ("sharp", "a")):
+        series = resolve_series(tmp_path, preference=SeriesPreference(**anyone, first_kernel=kernel))
+        assert series.series_uid == uid(name)
+        assert f"best of 2 candidates ({kernel} kernel)" in series.reason
+    write_study(tmp_path, c={"kernel": "B70f", "thickness_mm": 4.0})
+    nearest = SeriesPreference(**anyone, nearest_mm=4.0, first_kernel="soft")
+    assert resolve_series(tmp_path, preference=nearest).series_uid == uid("c")
 
 
 def test_the_complete_series_of_two(tmp_path):

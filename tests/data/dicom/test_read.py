@@ -51,6 +51,7 @@ def test_volume_affine_and_meta(tmp_path):
     np.testing.assert_allclose(meta["affine"], expected, atol=1e-6)
     np.testing.assert_allclose(meta["slice_positions_mm"], 12.5 + 5 * np.arange(DEPTH))
     assert meta["slice_names"] == [f"{SERIES}.{number}" for number in range(1, DEPTH + 1)]
+    assert meta["instance_numbers"] == list(range(1, DEPTH + 1))
     assert (meta["study_uid"], meta["series_uid"], meta["form"]) == (STUDY, SERIES, "dicom")
     assert meta["spacing_known"]
     assert meta["tilt_deg"] == pytest.approx(0)
@@ -70,6 +71,14 @@ def test_names_and_instance_numbers_do_not_matter(tmp_path, seed):
     array, meta = read(save(tmp_path, datasets))
     assert digest(array) == digest(expected_hu().astype(np.int16))
     assert meta["slice_names"] == [f"{SERIES}.{number}" for number in range(1, DEPTH + 1)]
+    assert meta["instance_numbers"] == numbers
+
+
+@pytest.mark.parametrize("value", [None, 1])
+def test_instance_numbers_that_tell_no_slice(tmp_path, value):
+    datasets = ct_slices()
+    datasets[3].InstanceNumber = value
+    assert read(save(tmp_path, datasets))[1]["instance_numbers"] == []
 
 
 @pytest.mark.parametrize("tilt", [-30, -12.5, 0, 0.2, 5, 18.5, 30])

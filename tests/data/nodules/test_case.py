@@ -24,6 +24,7 @@ def test_slices_and_pixels_are_the_nearest():
 def test_slices_are_counted_from_one_in_words():
     assert make_case().place(0) == "10 of 24"
     assert make_case(positions_mm=3.0 * np.arange(24)).place(0) == "10 of 24, z 27.0 mm"
+    assert make_case(instance_numbers=range(24, 0, -1)).place(0) == "10 of 24, InstanceNumber 15"
 
 
 def test_a_hit_is_a_centre_within_the_radius():
@@ -93,6 +94,7 @@ BAD = np.array([[1.0, 2, 3, np.nan]])
         ({"detector": np.zeros(4)}, r"detector of scan1 have the shape \(4,\)"),
         ({"classifier": np.zeros(2)}, r"classifier of scan1 have the shape \(2,\)"),
         ({"truth": np.zeros((2, 3))}, r"truth of scan1 have the shape \(2, 3\)"),
+        ({"classifier": np.float32([0.5, np.inf, np.nan])}, "classifier of scan1 hold NaN or infinity"),
         ({"truth": BAD}, "truth of scan1 hold NaN"),
         ({"probability": np.float32([np.nan, 0.5, 0.1])}, "probability of scan1 hold NaN"),
         ({"nodules": WORLD * [1, 1, np.inf, 1]}, "nodules of scan1 hold NaN or infinity"),
@@ -102,6 +104,7 @@ BAD = np.array([[1.0, 2, 3, np.nan]])
         ({"native_shape": (3, 4)}, "native_shape"),
         ({"native_shape": (3, 4, 0)}, "native_shape"),
         ({"axes": "XYT"}, "permutation of XYZ"),
+        ({"instance_numbers": [1]}, "1 InstanceNumbers for 24 slices"),
         ({"slice_names": ["a", "b"]}, "2 slice names for 24 slices"),
         ({"slice_names": ["a"] * NATIVE_SHAPE[2]}, "1 slice names for 24 slices"),
         ({"positions_mm": np.arange(3.0)}, "3 positions for 24 slices"),

@@ -42,6 +42,7 @@ def test_the_json_has_both_ways_of_counting(tmp_path):
         study_uid="1.2",
         series_uid="1.2.3",
         slice_names=[f"1.2.3.{index}" for index in range(24)],
+        instance_numbers=list(range(24, 0, -1)),
         findings=["5 mm slices"],
     )
     found = json.loads(write_ranked_json(tmp_path / "a.json", case).read_text())
@@ -50,6 +51,7 @@ def test_the_json_has_both_ways_of_counting(tmp_path):
         "slice_number": 18,
         "slice_index": 17,
         "slice_name": "1.2.3.17",
+        "instance_number": 7,
         "x": 31,
         "y": 12,
         "world": [12, -4, -119],
@@ -59,7 +61,7 @@ def test_the_json_has_both_ways_of_counting(tmp_path):
         "detector": 0.3,  # of float32
         "classifier": 0.125,
     }
-    assert found["conventions"]["slice_index"] == "from 0, in the stored order"
+    assert found["conventions"]["slice_index"] == "from 0, by position, not by InstanceNumber"
     assert found["lung_quality"]["volumes_ml"] == {"right": 21.5, "left": 20.25}
     assert (found["study_uid"], found["shape"], found["findings"]) == ("1.2", [32, 44, 24], ["5 mm slices"])
 
@@ -67,7 +69,7 @@ def test_the_json_has_both_ways_of_counting(tmp_path):
 def test_without_a_second_stage_or_dicom():
     [first, *_] = ranked_record(make_case(slice_names=[str(index) for index in range(24)]))["nodules"]
     assert "classifier" not in first
-    assert first["slice_name"] is None
+    assert (first["slice_name"], first["instance_number"]) == (None, None)
 
 
 def test_lung_quality_is_a_file_of_its_own(tmp_path):

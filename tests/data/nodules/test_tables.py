@@ -59,6 +59,7 @@ def test_a_row_a_candidate(tmp_path):
         "rank": "1",
         "slice_number": "10",
         "slice_index": "9",
+        "instance_number": "",
         "x": "24",
         "y": "16",
         "coordX": "3.0000",

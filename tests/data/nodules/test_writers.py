@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 
 from tests.data.dicom.ct_sources import SECRETS, SERIES, STUDY, UIDS, all_text, write_ct
+from tomobundles.data.nodules.tables import nodule_rows
 from tomobundles.data.nodules.writers import CASE_FORMS, CaseOptions, write_case
 from tomobundles.utils import InputError
 
@@ -94,3 +96,16 @@ def test_a_probability_out_of_range(name):
 def test_a_mask_from_segmentation(tmp_path):
     case = make_case(mask=np.zeros(GRID_SHAPE, np.uint8))
     assert [path.name for path in write_case(case, tmp_path, outputs=["mask"])] == FILES["mask"]
+
+
+def test_candidates_that_the_second_stage_did_not_judge_have_no_score(tmp_path):
+    """It looks at the best so many; the others are listed behind them, with a blank, a dash or null."""
+    case = make_case(classifier=np.float32([0.75, np.nan, np.nan]))
+    assert [row["classifier"] for row in nodule_rows(case)] == ["0.75", "", ""]
+    _, path, page = write_case(case, tmp_path, outputs=["ranked", "html"])
+    nodules = json.loads(path.read_text())["nodules"]
+    assert [one["classifier"] for one in nodules] == [0.75, None, None]
+    text = page.read_text()
+    assert "0.7500" in text
+    assert "classifier -)" in text
+    assert "nan" not in re.sub(r'"data:[^"]*"', "", text)
