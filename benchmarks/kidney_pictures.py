@@ -58,7 +58,7 @@ def main() -> None:
             outputs="['projections','attention']",
             width=arguments.width,
             cldice=False,
-            bands=None,
+            bands="$None",
         )
         found = Path(folder) / "evaluation" / arguments.kidney
         drawn = found / f"{arguments.kidney}_projections"

@@ -83,7 +83,7 @@ class Seed:
         first = self.folder("detector")
         options: dict[str, object] = {"init_weights": first / "models" / "model.pt"}
         if arm == "loss_1":
-            options["loss#weighting"] = None
+            options["loss#weighting"] = "$None"  # MONAI drops an override that is None
         if arm == "mined":
             options["false_positives"] = first / "mining" / "false_positives.csv"
         length = {"epochs": self.arguments.last_epochs, "val_interval": 2}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mistyped overrides of ``monai.bundle run``, which MONAI takes as new ids without a word."""
+"""Overrides of ``monai.bundle run`` that MONAI takes silently: mistyped ones, and None, which it drops."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def check_overrides(argv: Sequence[str] | None = None) -> None:
         argv: command line; None for this process's. One that is not a bundle run has nothing to check.
 
     Raises:
-        InputError: an id that no config file has, with the nearest one that exists.
+        InputError: an id that no config file has, with the nearest one that exists; None for an id that is
+            not null anyway.
     """
     argv = sys.argv if argv is None else argv
     if not is_bundle_run(argv):
@@ -60,7 +61,9 @@ def check_overrides(argv: Sequence[str] | None = None) -> None:
     files = _literal(given["config_file"])
     config = ConfigParser.load_config_files(files)
     for name in overrides:
-        _check_one(name, config)
+        if _check_one(name, config) is not None and _literal(given[name]) is None:
+            shown = f"--{name.replace(ID_SEP_KEY, '#')}"
+            raise InputError(f"{shown} None: MONAI drops it silently", remedy=f"write {shown} '$None'")
 
 
 def _arguments(argv: Sequence[str]) -> dict[str, str]:
@@ -82,12 +85,13 @@ def _literal(text: str) -> Any:
     return DefaultParseValue(text)
 
 
-def _check_one(name: str, config: dict[str, Any]) -> None:
+def _check_one(name: str, config: dict[str, Any]) -> Any:
+    """The value that the config has there; where that cannot be told, the name."""
     *parents, last = name.split(ID_SEP_KEY)
     node: Any = config
     for depth, part in enumerate([*parents, last]):
         if isinstance(node, str) and node.startswith((ID_REF_KEY, "%")):
-            return  # the rest lies behind a reference, which MONAI resolves or refuses
+            return name  # the rest lies behind a reference, which MONAI resolves or refuses
         if isinstance(node, list) and part.lstrip("-").isdigit() and abs(int(part)) < len(node):
             node = node[int(part)]
             continue
@@ -97,9 +101,10 @@ def _check_one(name: str, config: dict[str, Any]) -> None:
         if depth == len(parents) and isinstance(node, dict) and "_target_" in node:
             keywords = _keywords(node["_target_"])
             if keywords is None or part in keywords:
-                return  # a keyword argument of the component
+                return name  # a keyword argument of the component
             node = dict.fromkeys(keywords)
         _refuse(name, part, node)
+    return node
 
 
 def _keywords(target: str) -> set[str] | None:

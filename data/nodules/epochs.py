@@ -91,8 +91,19 @@ def bin_weight(diameter: float, bins: Sequence[tuple[float, float]]) -> float:
 def case_items(items: Sequence[Mapping[str, Any]]) -> list[Item]:
     """Give each item the "name" of its results, all of them different, and its "seriesuid".
 
-    A name that is there stays; a DICOM series goes by its UID, others by their file.
+    They are to be scored, so each must be labelled: without, all candidates of a scan would count as false
+    positives. A name that is there stays; a DICOM series goes by its UID, others by their file.
+
+    Raises:
+        InputError: an item without "label", or two of one name.
     """
+    for item in items:
+        if item.get("label") is None:
+            raise InputError(
+                "this scan has no label, so it cannot be scored",
+                path=item["image"],
+                remedy='give it one (no nodules: {"nodules": []}), or leave it to inference',
+            )
     known = [str(item.get("name") or item.get("series_uid") or "") for item in items]
     paths = [str(item["image"]) for item, name in zip(items, known, strict=True) if not name]
     names = distinct_names(list(dict.fromkeys(paths)))

@@ -17,10 +17,8 @@ BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/configs"))
 # metadata.json is no config; the rest is a workflow of its own or an overlay on one
 WORKFLOWS = ("train.json", "inference.json")
 # overlays that lie on an inference, or on both
-LAID = dict.fromkeys(
-    ["lung_nodule/full_network", "lung_nodule/unet_2d", "lung_nodule/unet_3d"],
-    ["train.json", "inference.json"],
-) | {"lung_nodule/two_stage": ["inference.json"]}
+LAID = {f"lung_nodule/{name}": WORKFLOWS for name in ("full_network", "unet_2d", "unet_3d")}
+LAID["lung_nodule/two_stage"] = ("inference.json",)
 FIRST_IDS = [
     "imports",
     "bundle_root",
@@ -250,7 +248,7 @@ def _laid():
     """Overlays and what they lie on: a training, and an inference where they change what is inferred."""
     for param in _files(overlays=True):
         [path] = param.values
-        bases = LAID.get(f"{path.parent.parent.name}/{path.stem}", ["train.json"])
+        bases = LAID.get(f"{path.parent.parent.name}/{path.stem}", ("train.json",))
         for base in bases:
             yield pytest.param(path, base, id=f"{param.id} on {base}")
 

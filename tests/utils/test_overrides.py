@@ -2,12 +2,14 @@
 import json
 
 import pytest
+from monai.bundle.scripts import update_kwargs
 
 from tomobundles.utils import InputError
 from tomobundles.utils.overrides import check_overrides
 
 CONFIG = {
     "epochs": 10,
+    "resume": None,
     "learning_rate": 0.1,
     "optimizer": {"_target_": "torch.optim.Adam", "lr": "@learning_rate"},
     "train": {
@@ -47,10 +49,23 @@ def run(tmp_path):
         ("--train#loader#batch_size", "2"),  # behind a reference
         ("--train#flexible#anything", "2"),
         ("--train#keywords#pin_memory", "True"),
+        ("--epochs", "$None"),
+        ("--resume", "None"),  # dropped, and null as it was
     ],
 )
 def test_ids_that_exist_pass(run, arguments):
     run(*arguments)
+
+
+@pytest.mark.parametrize("argument", ["--epochs", "--optimizer#lr", "--optimizer#weight_decay"])
+def test_none_is_refused_since_monai_drops_it(run, argument):
+    with pytest.raises(InputError, match=r"None: MONAI drops it") as caught:
+        run(argument, "None")
+    assert f"{argument} '$None'" in str(caught.value)
+
+
+def test_monai_still_drops_none():
+    assert update_kwargs({"epochs": 10}, epochs=None) == {"epochs": 10}
 
 
 def test_ids_of_any_file_count(run):

@@ -74,15 +74,17 @@ def test_bins():
 
 def test_names_of_cases():
     items = [
-        {"image": "x/1.2.3.mhd"},
-        {"image": "y/1.2.3.mhd", "seriesuid": "A"},
-        {"image": "z", "series_uid": "9"},
+        item("x/1.2.3.mhd"),
+        item("y/1.2.3.mhd") | {"seriesuid": "A"},
+        item("z") | {"series_uid": "9"},
     ]
-    found = case_items([*items, {"image": "w.nii.gz", "name": "kept"}])
+    found = case_items([*items, item("w.nii.gz") | {"name": "kept"}])
     assert [one["name"] for one in found] == ["x_1.2.3", "y_1.2.3", "9", "kept"]
     assert [one["seriesuid"] for one in found] == ["1.2.3", "A", "9", "w"]
     with pytest.raises(InputError, match="two scans are named 9"):
-        case_items([items[2], {"image": "z", "series_uid": "9"}])
+        case_items([items[2], item("z") | {"series_uid": "9"}])
+    with pytest.raises(InputError, match=r"w\.mhd\nthis scan has no label"):
+        case_items([items[0], {"image": "w.mhd"}])
 
 
 def test_a_scan_for_an_evaluator():
