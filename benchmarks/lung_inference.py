@@ -34,7 +34,7 @@ from tomobundles.networks import NoduleDetector
 
 CONFIGS = Path("bundles/lung_nodule/configs")
 ARMS = {"small bf16": ((), "auto"), "small": ((), False), "full bf16": (("full_network",), "auto")}
-STAGES = ("read", "check", "lung mask", "lung grid", "network and decoding", "results")
+STAGES = ("find and try", "read", "check", "lung mask", "lung grid", "network and decoding", "results")
 
 
 def write_scan(folder: Path, slices: int) -> None:
@@ -71,8 +71,10 @@ def run_arm(name: str, folder: Path, threads: int) -> dict[str, float]:
     torch.save(workflow.parser.get_parsed_content("network_def").state_dict(), folder / name / "model.pt")
     workflow.initialize()
     content = workflow.parser.get_parsed_content
-    seconds, sample = {}, content("dataset").data[0]
-    for stage, transform in zip(STAGES, content("preprocessing").transforms, strict=False):
+    begin = time.perf_counter()
+    content("studies")  # reads, checks and masks every scan, so that a bad one does not stop the others later
+    seconds, sample = {"find and try": time.perf_counter() - begin}, content("dataset").data[0]
+    for stage, transform in zip(STAGES[1:], content("preprocessing").transforms, strict=False):
         begin = time.perf_counter()
         sample = transform(sample)
         seconds[stage] = time.perf_counter() - begin
@@ -83,8 +85,9 @@ def run_arm(name: str, folder: Path, threads: int) -> dict[str, float]:
     del sample
     begin = time.perf_counter()
     workflow.run()
-    seconds["whole run"] = time.perf_counter() - begin
-    seconds["results"] = seconds["whole run"] - sum(seconds[stage] for stage in STAGES[:-1])
+    run = time.perf_counter() - begin
+    seconds["results"] = run - sum(seconds[stage] for stage in STAGES[1:-1])
+    seconds["whole run"] = seconds["find and try"] + run
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return seconds | {"peak GiB": peak, "Mvox": voxels / 1e6}
 
