@@ -18,6 +18,7 @@ from .nodule_decode import decode_candidates
 from .nodule_nms import nms_cubes
 from .nodule_padding import as_input, check_lung_box, pad_to_multiple, padded_box
 from .nodule_slabs import Footprint, SplitNetwork, fine_in_slabs, measure_footprint, slab_thickness
+from .nodule_votes import vote_spheres
 from .prepared_network import Prepare, PreparedNetwork
 
 
@@ -35,6 +36,8 @@ class NoduleInferer(Inferer):
         stride: voxels a cell of the network's output.
         min_probability: candidates below are left out.
         nms_iou: of two cubes that overlap more than this (intersection over union), the better one is kept.
+        vote_iou: cells whose cubes overlap a candidate's by this or more have a part in its place and size
+            (``vote_spheres``); None leaves it what its own cell says.
         max_candidates: the best so many are given.
         top_k: the best so many cells take part in the suppression.
         memory_mb: 10^6 bytes for maps, beyond the image and the weights.
@@ -58,6 +61,7 @@ class NoduleInferer(Inferer):
         stride: int = 4,
         min_probability: float = 0.05,
         nms_iou: float = 0.1,
+        vote_iou: float | None = None,
         max_candidates: int = 100,
         top_k: int = 1000,
         memory_mb: float = 4096,
@@ -69,15 +73,18 @@ class NoduleInferer(Inferer):
         super().__init__()
         if bf16 not in (True, False, "auto"):
             raise InputError(f"bf16 is {bf16!r}", remedy='Give true, false or "auto".')
-        if not (0 <= min_probability <= 1 and 0 <= nms_iou <= 1 and max_candidates > 0):
+        shares = (min_probability, nms_iou, vote_iou or 0)
+        if not (all(0 <= share <= 1 for share in shares) and max_candidates > 0):
             raise InputError(
-                f"min_probability {min_probability}, nms_iou {nms_iou}, max_candidates {max_candidates}",
-                remedy="Give two numbers from 0 to 1, and at least one candidate.",
+                f"min_probability {min_probability}, nms_iou {nms_iou}, vote_iou {vote_iou}, "
+                f"max_candidates {max_candidates}",
+                remedy="Give numbers from 0 to 1, and at least one candidate.",
             )
         self.anchors = check_anchors(anchors)
         self.stride = stride
         self.min_probability = min_probability
         self.nms_iou = nms_iou
+        self.vote_iou = vote_iou
         self.max_candidates = max_candidates
         self.top_k = top_k
         self.memory_mb = memory_mb
@@ -113,7 +120,11 @@ class NoduleInferer(Inferer):
             top_k=self.top_k,
         )
         kept = nms_cubes(points, probability, self.nms_iou, most=self.max_candidates)
-        points, probability = points[kept], probability[kept]
+        if self.vote_iou is None:
+            points = points[kept]
+        else:
+            points = vote_spheres(points, probability, kept, iou=self.vote_iou)
+        probability = probability[kept]
         return {"points": points, "probability": probability, "detector": probability.clone()}
 
     @torch.no_grad()

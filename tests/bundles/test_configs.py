@@ -179,6 +179,7 @@ SHARED_IDS = [
     "candidates",
     "min_probability",
     "nms_iou",
+    "vote_iou",
     "max_candidates",
     "bf16_inference",
     "memory_format",

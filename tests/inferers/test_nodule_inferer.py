@@ -65,6 +65,14 @@ def test_neighbours_are_one_candidate():
     assert len(infer(nms_iou=0.34)(image, BlockMeans())["points"]) == 2
 
 
+def test_neighbours_vote_on_the_place():
+    image = scan((16, 16, 16), ((4, 4, 4), 4, 240), ((8, 4, 4), 4, 230))
+    better, other = (sigmoid(20 * (unit(gray) - 0.7)) for gray in (240, 230))
+    place = infer(vote_iou=0.1)(image, BlockMeans())["points"]
+    assert place[0].tolist() == pytest.approx([5.5 + 4 * other / 3 / (better + other / 3), 5.5, 5.5, 8])
+    assert infer(vote_iou=0.4)(image, BlockMeans())["points"].tolist() == [[5.5, 5.5, 5.5, 8]]
+
+
 def test_floats_and_meta_are_taken_too():
     image = scan((20, 24, 40), ((4, 8, 12), 4, 230))
     expected = infer()(image, BlockMeans())
@@ -241,6 +249,7 @@ def test_equals_plain_decoding():
         ({"anchors": [5], "bf16": "yes"}, "bf16 is 'yes'\nGive true, false"),
         ({"anchors": [5], "min_probability": 1.5}, "min_probability 1.5"),
         ({"anchors": [5], "nms_iou": -0.1}, "nms_iou -0.1"),
+        ({"anchors": [5], "vote_iou": 2}, "vote_iou 2"),
         ({"anchors": [5], "max_candidates": 0}, "max_candidates 0"),
     ],
 )
