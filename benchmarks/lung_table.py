@@ -6,7 +6,8 @@
 Trains by the bundle's own commands and scores held-out cases as LUNA16 does. All arms of a seed start from
 the same detector (``detector``: loss 1); ``loss_1``, ``loss_2`` and ``mined`` go on from it for the same
 number of epochs with the first loss, with misclassified examples weighted, and with the detector's own false
-positives on training cases added to that; ``second_stage`` puts a 3D CNN behind ``mined``. ``unet_3d`` and
+positives on training cases added to that; ``second_stage`` puts a 3D CNN behind ``mined``; ``own_cell`` is
+``mined`` whose candidates lie where their own cell says, without the votes of others. ``unet_3d`` and
 ``unet_2d`` are the segmentation arms. Finished runs are kept, so an interrupted table goes on where it
 stopped.
 """
@@ -25,7 +26,7 @@ from tomobundles.data.phantoms import write_lung_sample
 
 CONFIGS = Path("bundles/lung_nodule/configs")
 LAST = ("loss_1", "loss_2", "mined")
-ARMS = ("detector", *LAST, "second_stage", "unet_3d", "unet_2d")
+ARMS = ("detector", *LAST, "own_cell", "second_stage", "unet_3d", "unet_2d")
 COLUMNS = ("cpm", "cpm_3_6", "cpm_6_10", "cpm_10_20", "cpm_20", "max_sensitivity")
 
 
@@ -110,8 +111,12 @@ class Seed:
         """All arms that were asked for, in order."""
         arms = self.arguments.arms
         self.detector()
-        for arm in (one for one in LAST if one in arms or (one == "mined" and "second_stage" in arms)):
+        for arm in (
+            one for one in LAST if one in arms or (one == "mined" and {"second_stage", "own_cell"} & {*arms})
+        ):
             self.last_stage(arm)
+        if "own_cell" in arms:
+            self.score("own_cell", ckpt_dir=self.folder("mined") / "models", vote_iou="$None")
         if "second_stage" in arms:
             self.second_stage()
         for arm in (one for one in ("unet_3d", "unet_2d") if one in arms):
