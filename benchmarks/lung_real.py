@@ -52,7 +52,7 @@ def cube_items(root: Path) -> list[dict]:
 def run_fold(fold: int, items: list[dict], arguments: argparse.Namespace) -> list[dict[str, float]]:
     """Train on the other folds and score this one."""
     folder = arguments.output_dir / f"fold_{fold}"
-    table = folder / "evaluation" / "scans.csv"
+    table = folder / "evaluation" / "masks.csv"
     if not table.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         held_out = items[fold :: arguments.folds]
@@ -63,7 +63,7 @@ def run_fold(fold: int, items: list[dict], arguments: argparse.Namespace) -> lis
             "datalist": folder / "datalist.json",
             "output_dir": folder,
             "seed": arguments.seed,
-            "features": "[12,24,48,96,192,12]",
+            "features": "[8,16,32,64,128,8]",
             **CUBE,
         }
         length = {"epochs": arguments.epochs, "val_interval": arguments.epochs, "crops_per_epoch": 96}
