@@ -94,7 +94,9 @@ def main() -> None:
     print(f"{hu.shape[0]} slices of {hu.shape[1]} x {hu.shape[2]}, seed {arguments.seed}")
     ours, wall, work = timed(lambda: find_lungs(phantom.hu, phantom.affine))
     grid = Grid(phantom.affine, phantom.hu.shape)
-    labels = Regridder(ours.labels, ours.affine, grid, nearest=True).rows(0, phantom.hu.shape[0])[0]
+    labels = Regridder(torch.from_numpy(ours.labels), ours.affine, grid, nearest=True).rows(
+        0, phantom.hu.shape[0]
+    )[0]
     truth = phantom.lungs > 0
     margin = np.asarray(labels)
     print(f"at 2 mm: {wall:.2f} s, {work:.2f} CPU-s, level {ours.quality['level_hu']} HU,", end=" ")

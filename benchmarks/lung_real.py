@@ -69,7 +69,7 @@ def run_fold(fold: int, items: list[dict], arguments: argparse.Namespace) -> lis
         length = {"epochs": arguments.epochs, "val_interval": arguments.epochs, "crops_per_epoch": 96}
         files = [str(CONFIGS / f"{name}.json") for name in ("train", "unet_3d", "evaluate")]
         log, threads = folder / "log.txt", arguments.threads
-        options = {"nodule_share": 1.0, "bf16": True, **length}
+        options = {"nodule_share": 1.0, "bf16": True, "learning_rate": 0.004, **length}
         run_bundle("training", log, threads, config_file=str(files[:2]), **options, **shared)
         run_bundle("evaluating", log, threads, config_file=str(files), outputs="['contest_csv']", **shared)
     with table.open(newline="") as stream:
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--ckpt_dir", type=Path, help="ct: folder of the detector's model.pt")
     parser.add_argument("--second_dir", type=Path, help="ct: folder of the second stage's model.pt")
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
