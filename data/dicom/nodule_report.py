@@ -23,9 +23,9 @@ from .derived import (
     repeatable_uid,
     without_patient,
 )
+from .structured_report import report_content
 
 CHEST_CT = Code("169069000", "SCT", "Computed tomography of chest")
-QUALITATIVE = Code("C0034375", "UMLS", "Qualitative Evaluations")
 LIMITS = (
     "Made by software for research; not reviewed by a person. Not for diagnosis.",
     "Candidates in descending order of probability, each a point with a diameter. The probability is the "
@@ -98,7 +98,7 @@ def write_nodule_report(
     groups = groups or [_none(uid, algorithm)]  # the template asks for at least one
     report = sr.Comprehensive3DSR(
         evidence=evidence,
-        content=_content(groups, [*LIMITS, *remarks], algorithm)[0],
+        content=report_content(groups, [*LIMITS, *remarks], algorithm=algorithm, procedure=CHEST_CT)[0],
         series_instance_uid=repeatable_uid("nodule report series", *series, series_number),
         series_number=series_number,
         sop_instance_uid=uid,
@@ -162,25 +162,6 @@ def _none(uid: str, algorithm: tuple[str, str]) -> sr.MeasurementsAndQualitative
         algorithm_id=sr.AlgorithmIdentification(*algorithm),
         qualitative_evaluations=[sr.QualitativeEvaluation(codes.DCM.PresenceOfProperty, codes.cid240.Absent)],
     )
-
-
-def _content(groups: Sequence[Group], texts: list[str], algorithm: tuple[str, str]) -> sr.MeasurementReport:
-    device = sr.DeviceObserverIdentifyingAttributes(
-        uid=repeatable_uid("device", *algorithm), name=" ".join(algorithm), manufacturer_name=MANUFACTURER
-    )
-    observer = sr.ObserverContext(codes.DCM.Device, device)
-    report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=CHEST_CT,
-        imaging_measurements=groups,
-    )
-    # TID 1500 has a container for evaluations and texts outside the groups; highdicom has no argument for it
-    remarks = sr.ContainerContentItem(QUALITATIVE, relationship_type=sr.RelationshipTypeValues.CONTAINS)
-    remarks.ContentSequence = sr.ContentSequence(
-        [sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS) for text in texts]
-    )
-    report[0].ContentSequence.append(remarks)
-    return report
 
 
 def _check(

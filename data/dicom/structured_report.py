@@ -132,7 +132,12 @@ def write_structured_report(
     ]
     report = sr.ComprehensiveSR(
         evidence=evidence,
-        content=_content(groups, [*LIMITS, *remarks], (algorithm_name, algorithm_version))[0],
+        content=report_content(
+            groups,
+            [*LIMITS, *remarks],
+            algorithm=(algorithm_name, algorithm_version),
+            procedure=codes.SCT.ComputedTomographyOfHead,
+        )[0],
         series_instance_uid=repeatable_uid("report series", *series, series_number),
         series_number=series_number,
         sop_instance_uid=uid,
@@ -174,16 +179,28 @@ def _probability(value: float, **about: object) -> sr.Measurement:
     return sr.Measurement(codes.DCM.Probability, round(float(value), 6), codes.UCUM.NoUnits, **about)
 
 
-def _content(
-    groups: list[sr.MeasurementsAndQualitativeEvaluations], texts: list[str], algorithm: tuple[str, str]
+def report_content(
+    groups: Sequence[sr.MeasurementsAndQualitativeEvaluations],
+    texts: Sequence[str],
+    *,
+    algorithm: tuple[str, str],
+    procedure: Code,
 ) -> sr.MeasurementReport:
+    """The tree of a TID 1500 report: who observed, which procedure, measurements, remarks.
+
+    Args:
+        groups: one for each finding.
+        texts: remarks outside the groups.
+        algorithm: name and version.
+        procedure: code of the examination.
+    """
     device = sr.DeviceObserverIdentifyingAttributes(
         uid=repeatable_uid("device", *algorithm), name=" ".join(algorithm), manufacturer_name=MANUFACTURER
     )
     observer = sr.ObserverContext(codes.DCM.Device, device)
     report = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=codes.SCT.ComputedTomographyOfHead,
+        procedure_reported=procedure,
         imaging_measurements=groups,
     )
     # TID 1500 has a container for evaluations and texts outside the groups; highdicom has no argument for it

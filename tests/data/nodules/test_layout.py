@@ -203,7 +203,7 @@ def test_sections_by_name(name, section):
 def test_the_folders_of_real_scans(real_data):
     root = real_data / "lung"
     if not root.is_dir():
-        pytest.skip("no lung scans")
+        pytest.skip("the real scans here have none of the lung")
     for folder in (root / "ct", root / "ct" / "train"):
         data = LAYOUT(folder)
         assert names(data["training"]) == ["C3N-00247", "ELASTIX-3DCT_lung", "Lung_Dx-A0001", "PYRAD-lung1"]

@@ -157,7 +157,7 @@ def test_the_scans_of_real_patients(real_data):
     sitk = pytest.importorskip("SimpleITK")
     path = real_data / "lung" / "ct" / "train" / "PYRAD-lung1.mhd"
     if not path.is_file():
-        pytest.skip("no lung scans")
+        pytest.skip("the real scans here have none of the lung")
     array, meta = read_volume(path)
     image = sitk.ReadImage(str(path))
     np.testing.assert_array_equal(np.moveaxis(array, -1, 0), sitk.GetArrayViewFromImage(image))
