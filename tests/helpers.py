@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -189,3 +191,42 @@ def bundle_run(
     return subprocess.run(
         command, cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, check=False
     )
+
+
+# what makes the fixtures' networks small, by bundle
+SMALL = {
+    "oct_edema": {},
+    "ich": {"network_def#backbone": "resnet18"},
+    "kidney_vasculature": {"width": 4},
+    "lung_nodule": TINY_NETWORK,
+}
+
+
+def write_small_bundle(folder: Path, name: str, model_dir: Path) -> Path:
+    """Copy a bundle with its code left in the repository, a small network and a trained model of that size.
+
+    Args:
+        folder: where the bundle's folder is written.
+        name: the bundle.
+        model_dir: of a fixture: its "models" folder.
+    """
+    bundle = folder / name
+    for part in ("configs", "docs", "LICENSE"):
+        source = ROOT / "bundles" / name / part
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, _parent_of(bundle / part))
+    for file in ("train.json", "inference.json"):
+        config = json.loads((bundle / "configs" / file).read_text(encoding="utf-8"))
+        for key, value in SMALL[name].items():
+            *parents, last = key.split("#")
+            node = config
+            for parent in parents:
+                node = node[parent]
+            node[last] = value
+        (bundle / "configs" / file).write_text(json.dumps(config, indent=4), encoding="utf-8")
+    shutil.copytree(model_dir, bundle / "models", ignore=shutil.ignore_patterns("last.pt"))
+    return bundle
+
+
+def _parent_of(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

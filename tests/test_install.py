@@ -174,8 +174,8 @@ def test_a_wheel_holds_the_packages_and_nothing_else(wheel):
     assert licences
 
 
-def _release(folder, version, *, checkout=False):
-    """A stand-in for a release: our __init__.py and one empty room."""
+def _release(folder, version, *, checkout=False, digest=None):
+    """A stand-in for a release: our __init__.py and one empty room; packed ones have a digest."""
     text = (ROOT / "tomobundles" / "__init__.py").read_text(encoding="utf-8")
     own = text.split('__version__ = "')[1].split('"')[0]
     (folder / "tomobundles").mkdir(parents=True)
@@ -185,6 +185,8 @@ def _release(folder, version, *, checkout=False):
     (room / "__init__.py").touch()
     if checkout:
         (folder / "setup.cfg").touch()
+    if digest:
+        (folder / "tomobundles" / "CODE_SHA256").write_text(f"{digest}\n")
     return folder
 
 
@@ -234,6 +236,32 @@ def test_one_release_twice_and_a_second_one_behind_are_harmless(tmp_path):
     behind = _release(tmp_path / "c", "2.0")
     done = _two(first, again, ["sys.path.pop(0)", f"sys.path.append({str(behind)!r})", *CHECK])
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("script", [RELOAD, FORGET, CHECK], ids=["reload", "forget", "check"])
+def test_one_version_with_other_code_is_refused(script, tmp_path):
+    first = _release(tmp_path / "a", "1.0", digest="11aa")
+    other = _release(tmp_path / "b", "1.0", digest="22bb")
+    done = _two(first, other, script)
+    assert done.returncode == 1
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("ImportError: two copies of tomobundles in one process")
+    assert str(first) in message
+    assert str(other / "tomobundles") in message
+
+
+@pytest.mark.parametrize("digests", [("11aa", "11aa"), ("11aa", None), (None, "11aa")])
+def test_one_version_with_the_same_code_or_a_checkout_is_harmless(digests, tmp_path):
+    first = _release(tmp_path / "a", "1.0", digest=digests[0], checkout=digests[0] is None)
+    second = _release(tmp_path / "b", "1.0", digest=digests[1], checkout=digests[1] is None)
+    done = _two(first, second, CHECK)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_code_digest_of_one_version_does_not_make_another_fit(tmp_path):
+    first = _release(tmp_path / "a", "1.0", digest="11aa")
+    done = _two(first, _release(tmp_path / "b", "2.0", digest="11aa"), CHECK)
+    assert "ImportError: two copies of tomobundles" in done.stderr
 
 
 def test_a_run_starts_with_the_check(monkeypatch, tmp_path):

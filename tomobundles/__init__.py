@@ -35,6 +35,16 @@ def check_one_release() -> None:
     # the same release twice is harmless: two bundles may each carry it
     if f'__version__ = "{__version__}"' not in (spec.loader.get_source(__name__) or ""):
         raise ImportError(_two_copies(spec.origin))
+    # two zips of one version may still hold other code; a checkout has no digest and counts by its version
+    digests = {_code_digest(file) for file in (__file__, spec.origin)} - {None}
+    if len(digests) > 1:
+        raise ImportError(_two_copies(spec.origin))
+
+
+def _code_digest(file: str) -> str | None:
+    """Read the digest that a packed bundle has beside its ``__init__.py``; a checkout has none."""
+    digest = Path(file).with_name("CODE_SHA256")
+    return digest.read_text(encoding="ascii").strip() if digest.is_file() else None
 
 
 def _is_ours(name: str, file: Path) -> bool:
