@@ -16,6 +16,7 @@ from .nodules import LoadNodulesd, NoduleLayout, case_items, nodule_items, prepa
 from .oct_layout import AIChallengerLayout
 from .readers import read_volume
 from .sample import make_sample
+from .shards import ShardSampler, training_shards
 from .slice_labels import CLASS_NAMES, CLASSES, canonical_class, label_gaps
 from .splits import folds_by_patient, split_by_patient
 from .studies import Studies, find_studies
@@ -39,6 +40,7 @@ __all__ = [
     "ProbabilityFolder",
     "RestoreGridd",
     "SenNetLayout",
+    "ShardSampler",
     "Studies",
     "canonical_class",
     "case_items",
@@ -65,6 +67,7 @@ __all__ = [
     "trained_model_dir",
     "training_empty_threshold",
     "training_intensity",
+    "training_shards",
     "with_false_positives",
     "with_names",
 ]

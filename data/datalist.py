@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..utils import InputError, atomic_path
+from ..utils import InputError, atomic_path, rank0_first
 from .datalist_checks import check_item_label, check_sections
 from .kidney_facts import check_facts
 from .nodules.resolve import LabelResolver
@@ -77,7 +77,8 @@ def load_datalist(
     """
     root = Path(dataset_dir)
     if sample is not None and sample_dir is not None and root == Path(sample_dir):
-        make_sample(sample, root)
+        with rank0_first():
+            make_sample(sample, root)
     root = root.absolute()
     if not root.is_dir():
         raise InputError(

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..utils import InputError
+from ..utils import InputError, rank0_first
 from .datalist import Layout, load_datalist
 from .readers import METAIMAGE_SUFFIXES
 from .sample import make_sample
@@ -45,7 +45,8 @@ def find_volumes(
     """
     path = Path(dataset_dir)
     if sample is not None and sample_dir is not None and path == Path(sample_dir):
-        make_sample(sample, path)
+        with rank0_first():
+            make_sample(sample, path)
     if not path.exists():
         raise InputError("no such file or folder", path=path, remedy="check the path given as --dataset_dir")
     if datalist is not None or (layout is not None and layout.matches(path)):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..utils import InputError, atomic_path
+from ..utils import InputError, atomic_path, rank0_first
 from ..utils.blocks import block_means, greatest_nearby, labelled_blocks
 from .volumes import Volume, slabs
 
@@ -121,7 +121,8 @@ def training_empty_threshold(
 ) -> dict[str, Any]:
     """Learn from the training volumes which tiles are empty, and keep that in ``path``.
 
-    A file that an earlier run wrote for the same volumes and settings is read back.
+    A file that an earlier run wrote for the same volumes and settings is read back. Of several processes the
+    first one learns, and all must come here.
 
     Args:
         items: training samples; "image" a ``Volume`` of normalised grays, "label" one of the same shape.
@@ -140,25 +141,38 @@ def training_empty_threshold(
     Raises:
         InputError: image and label of different shapes, or grays that are not finite.
     """
-    items = [transform(item) for item in items] if transform else items
+    settings = {"axes": axes, "block": block, "reach": reach}
+    with rank0_first():  # copies that the transform makes of volumes are there for the others too
+        items = [transform(item) for item in items] if transform else items
+        training_set = _training_set(items, margin=margin, **settings)
+        if Path(path).is_file():
+            stored = load_empty_threshold(path)
+            if stored["training_set"] == training_set:
+                return stored
+        threshold = _learn(items, margin=margin, **settings)
+        found = {"threshold": threshold, "block": block, "reach": reach, "training_set": training_set}
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        return found
+
+
+def _training_set(
+    items: Sequence[Mapping[str, Any]], *, axes: Sequence[str], block: int, reach: int, margin: float
+) -> str:
     names = ["/".join([*Path(item["image"].path).parts[-2:], str(item["image"].shape)]) for item in items]
     settings = f"{sorted(names)} {sorted(axes)} {block} {reach} {margin}"
-    training_set = hashlib.sha256(settings.encode()).hexdigest()
-    if Path(path).is_file():
-        stored = load_empty_threshold(path)
-        if stored["training_set"] == training_set:
-            return stored
+    return hashlib.sha256(settings.encode()).hexdigest()
+
+
+def _learn(items: Sequence[Mapping[str, Any]], *, margin: float, **settings: Any) -> float | None:
     _logger.info("looking for empty surroundings in %d training volumes", len(items))
-    grays = SurroundingGray(block=block, reach=reach, axes=axes)
+    grays = SurroundingGray(**settings)
     for item in items:
         grays.add(item["image"], item["label"])
     threshold = grays.threshold(margin=margin)
     if threshold is None:
         _logger.info("tissue and emptiness do not separate by gray: no tile will be skipped")
-    found = {"threshold": threshold, "block": block, "reach": reach, "training_set": training_set}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return found
+    return threshold
 
 
 def load_empty_threshold(path: str | PathLike) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils import InputError, atomic_path
+from ..utils import InputError, atomic_path, rank0_first
 from .readers import read_volume
 
 _logger = logging.getLogger("tomobundles")
@@ -26,7 +26,7 @@ def training_intensity(
     """Mean and standard deviation over all voxels of the training volumes, written to ``path``.
 
     A file that an earlier run wrote for the same volumes is read back, so that a resumed or evaluated model
-    keeps its constants.
+    keeps its constants. Of several processes the first one computes, and all must come here.
 
     Args:
         items: training samples with "image" paths.
@@ -39,10 +39,18 @@ def training_intensity(
     """
     names = "\n".join(sorted(Path(item["image"]).name for item in items))
     training_set = hashlib.sha256(names.encode()).hexdigest()
-    if Path(path).is_file():
-        stored = load_intensity(path)
-        if stored["training_set"] == training_set:
-            return stored
+    with rank0_first():
+        if Path(path).is_file():
+            stored = load_intensity(path)
+            if stored["training_set"] == training_set:
+                return stored
+        found = _measure(items, axes) | {"training_set": training_set}
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        return found
+
+
+def _measure(items: Sequence[Mapping[str, Any]], axes: str | None) -> dict[str, Any]:
     _logger.info("computing the gray mean and standard deviation of %d training volumes", len(items))
     count, total, squares = 0, 0.0, 0.0
     for item in items:
@@ -60,10 +68,7 @@ def training_intensity(
             path=items[0]["image"],
             remedy="constant or NaN volumes cannot be normalised: check the data",
         )
-    found = {"mean": mean, "std": deviation, "training_set": training_set}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return found
+    return {"mean": mean, "std": deviation}
 
 
 def load_intensity(path: str | PathLike) -> dict[str, Any]:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..utils import InputError, find_input_error
+import ignite.distributed as idist
+
+from ..utils import InputError, find_input_error, gather_json, rank0_first
 from .datalist import Layout, load_datalist
 from .dicom import SeriesPreference, has_dicom_magic, holds_dicom
 from .dicom.headers import DICOM_SUFFIXES
@@ -59,6 +61,8 @@ def find_studies(
     Volumes are looked for in the folder itself, DICOM at any depth. Images that lie loose in a folder with
     DICOM studies below it (a viewer's icons) are left out with a warning.
 
+    With several processes all must come here: each tries a part of the studies, and all get the same result.
+
     Args:
         dataset_dir: one study (a DICOM folder, a folder of slice images, .nii, .nii.gz, .npy, one slice), a
             folder that holds studies of any form, or a folder in the task's known layout (whose ``section``
@@ -81,7 +85,8 @@ def find_studies(
     """
     path = Path(dataset_dir)
     if sample is not None and sample_dir is not None and path == Path(sample_dir):
-        make_sample(sample, path)
+        with rank0_first():
+            make_sample(sample, path)
     if not path.exists():
         raise InputError("no such file or folder", path=path, remedy="check the path given as --dataset_dir")
     options = {"preference": preference, "accept": accept}
@@ -89,13 +94,9 @@ def find_studies(
         found = _listed(path, datalist=datalist, layout=layout, section=section, **options)
     else:
         found = _searched(path, **options)
-    studies = Studies(refused=list(found.refused))
-    for item in found.items:
-        refusal = _try(item, check)
-        if refusal is None:
-            studies.items.append(item)
-        else:
-            studies.refused.append(refusal)
+    refused = {} if check is None else _try_all(found.items, check)
+    items = [item for index, item in enumerate(found.items) if index not in refused]
+    studies = Studies(items, [*found.refused, *(refused[index] for index in sorted(refused))])
     _report(studies, path)
     return studies
 
@@ -148,9 +149,15 @@ def _places(path: Path) -> tuple[list[Path], bool]:
     return [child for child in children if child.is_dir() or child in volumes], True
 
 
-def _try(item: Item, check: Callable[[Mapping[str, Any]], Any] | None) -> StudyRefusal | None:
-    if check is None:
-        return None
+def _try_all(items: Sequence[Item], check: Callable[[Mapping[str, Any]], Any]) -> dict[int, StudyRefusal]:
+    """Refusals by the place of their item; each process tries its share."""
+    own = range(idist.get_rank(), len(items), idist.get_world_size())
+    tried = [(index, _try(items[index], check)) for index in own]
+    refused = [(index, asdict(refusal)) for index, refusal in tried if refusal is not None]
+    return {index: StudyRefusal(**one) for share in gather_json(refused) for index, one in share}
+
+
+def _try(item: Item, check: Callable[[Mapping[str, Any]], Any]) -> StudyRefusal | None:
     try:
         check(item)
     except Exception as wrapped:  # MONAI wraps what a transform raises

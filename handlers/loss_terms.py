@@ -15,6 +15,10 @@ class LossTermsHandler:
     dictionary of scalars from the last iteration. Writes ``loss`` and ``loss_<term>``, plain floats, so that
     MONAI's StatsHandler, TensorBoardStatsHandler and MLFlowHandler log them by name.
 
+    The output is left as a list of one dictionary: of a list, as of a trainer that decollates, MONAI's
+    ``from_engine(["loss"], first=True)`` gives the loss itself, of a dictionary a tuple, on which
+    ``--tracking mlflow`` fails.
+
     It may stand anywhere in the list: it writes as the last iteration of an epoch ends, before any handler
     hears of the epoch's end. (Only where the length of an epoch is unknown does it write at the epoch's end;
     it should then stand before those that read.) Values are this process's own; under distributed training
@@ -39,6 +43,8 @@ class LossTermsHandler:
         self._sums, self._counts = {}, {}
 
     def _accumulate(self, engine: Engine) -> None:
+        if isinstance(engine.state.output, dict):
+            engine.state.output = [engine.state.output]
         terms = getattr(getattr(engine, "loss_function", None), "terms", {})
         values = {"loss": last_loss(engine)} | {f"loss_{name}": value for name, value in terms.items()}
         for name, value in values.items():

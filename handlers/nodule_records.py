@@ -9,16 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine
-from monai.utils import string_list_all_gather
 
 from ..data.writers_names import volume_name
 from ..metrics import ScanMatch, match_scan, sphere_errors
 from ..metrics.nodule_matching import MAX_MARKS
-from ..utils import InputError
+from ..utils import InputError, gather_in_order
 from .rows import Row
 
 
@@ -116,17 +114,16 @@ def scan_uid(item: Mapping[str, Any]) -> str:
 
 
 def gather_records(records: Sequence[ScanRecord]) -> list[ScanRecord]:
-    """All ranks' records in rank order; a named scan that the sampler gave to two ranks comes once."""
-    if idist.get_world_size() == 1:
-        return list(records)
-    payload = json.dumps([asdict(record) for record in records], default=_plain)
-    kept: dict[tuple, ScanRecord] = {}
-    for rank, text in enumerate(string_list_all_gather([payload])):
-        for index, known in enumerate(json.loads(text)):
-            record = ScanRecord(**known)
-            key = (record.patient, record.seriesuid) if record.seriesuid else (rank, index)
-            kept.setdefault(key, record)
-    return list(kept.values())
+    """All ranks' records in the data set's order; a named scan that two ranks did comes once."""
+    return gather_in_order(
+        records, pack=asdict, unpack=lambda known: ScanRecord(**known), key=_identity, default=_plain
+    )
+
+
+def _identity(known: Mapping[str, Any]) -> str | None:
+    """What two ranks have in common that did one scan, with the nodules of one reader."""
+    parts = [known[key] for key in ("patient", "seriesuid", "nodules", "excluded")]
+    return json.dumps(parts) if known["seriesuid"] else None
 
 
 def scan_row(record: ScanRecord, match: ScanMatch) -> Row:

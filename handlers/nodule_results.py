@@ -6,10 +6,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 
@@ -28,13 +30,15 @@ from ..data.nodules.writers import CASE_FORMS, CaseOptions, check_outputs, write
 from ..data.study_dicom import source_files
 from ..data.study_result import StudyRefusal
 from ..data.study_tables import write_refusals_csv
-from ..data.writers_names import distinct_names, volume_name
 from ..utils import InputError
 from .nodule_case import nodule_case
+from .result_names import ResultNames
+from .shares import Share, end_with, is_rank0, remove_earlier
 
 _logger = logging.getLogger("tomobundles")
 
 CONTEST = "contest_csv"
+_PREDICTIONS, _PARTS = "predictions.csv", "predictions.part*.csv"
 
 
 class NoduleResultsHandler:
@@ -45,7 +49,12 @@ class NoduleResultsHandler:
     results are on disk before the next one is inferred, in ``output_dir/<name>/``; with "contest_csv",
     ``predictions.csv`` is then written anew with all candidates so far. When all scans are done,
     ``nodules.csv`` has a row a candidate and ``cases.csv`` a row a scan; refused scans are in ``cases.csv``
-    too and in ``refusals.csv``, and the run then ends with an error that counts them.
+    too and in ``refusals.csv``, and the run then ends with an error that counts them. The files of all scans
+    are removed when a run starts.
+
+    With several processes each writes its scans' results, and its candidates so far to
+    ``predictions.part<rank>.csv``; at the end rank 0 writes the files of all, and the parts go. So
+    ``output_dir`` must be on a disk that all of them see.
 
     A DICOM series goes by its UIDs in every file and name (StudyInstanceUID; a further series of the study by
     its own UID): folders and identifiers of the input may name the patient. Other scans go by the sample's
@@ -84,7 +93,7 @@ class NoduleResultsHandler:
         CaseOptions(**self.options)
         self.refused = list(refused)
         self.model = model
-        self._start_anew({})
+        self._start_anew(Share())
         self._clock: dict[str, float] = {}
 
     def attach(self, engine: Engine) -> None:
@@ -100,15 +109,19 @@ class NoduleResultsHandler:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
-        self._start_anew(distinct_names([str(item["image"]) for item in engine.data_loader.dataset.data]))
+        self._start_anew(Share(engine))
+        names = ["nodules.csv", "cases.csv", "refusals.csv", *([_PREDICTIONS] if self._contest else [])]
+        remove_earlier([*(self.output_dir / name for name in names), *self.output_dir.glob(_PARTS)])
 
-    def _start_anew(self, names: dict[str, str]) -> None:
-        self._names = names
-        self._used: set[str] = set()
-        self._predictions: list[Row] = []
-        self._nodules: list[Row] = []
-        self._cases: list[Row] = []
-        self._refused = list(self.refused)
+    def _start_anew(self, share: Share) -> None:
+        self._share = share
+        self._names = ResultNames(share)
+        self._tables: list[tuple[int, _Rows]] = []
+        self._refused: list[tuple[int, StudyRefusal]] = []
+
+    @property
+    def _contest(self) -> bool:
+        return CONTEST in self.outputs
 
     def _mark(self, stage: str) -> None:
         self._clock[stage] = time.monotonic()
@@ -116,7 +129,10 @@ class NoduleResultsHandler:
     def _write(self, engine: Engine) -> None:
         output, item = _single(engine.state.output), _single(engine.state.batch)
         image = item.get("image", output["image"])
-        name, patient = self._identity(image.meta, item)
+        index = self._share.next_index()
+        name, base = self._names(index, self._share.items[index], image.meta)
+        # of DICOM the study's UID, whatever the item says
+        patient = base if image.meta.get("form") == "dicom" else str(item.get("patient") or base)
         try:
             about = {"name": name, "patient": patient, "model": self.model, "seconds": self._seconds()}
             case = nodule_case(image, output["pred"], item, **about)
@@ -125,19 +141,19 @@ class NoduleResultsHandler:
             options = CaseOptions(**self.options, source_files=files)
             written = write_case(case, self.output_dir, outputs=forms, options=options)
         except InputError as error:  # a network that gives NaN; the other scans keep their results
-            self._refuse(image.meta, name, patient, error)
+            self._refused.append((index, _refusal(image.meta, error, name=name, patient=patient)))
             return
-        self._used.add(name)
-        self._record(case)
+        self._record(index, case)
         _logger.info("%s: %d results in %s", name, len(written), self.output_dir / name)
 
-    def _record(self, case: NoduleCase) -> None:
+    def _record(self, index: int, case: NoduleCase) -> None:
         nodule, reported = self.options["mask_probability"], self.options["report_probability"]
-        self._cases.append(case_row(case, reported=reported, nodule=nodule))
-        self._nodules += nodule_rows(case.reported(reported))
-        self._predictions += contest_rows(case)
-        if CONTEST in self.outputs:
-            write_contest_csv(self.output_dir / "predictions.csv", self._predictions)
+        row = case_row(case, reported=reported, nodule=nodule)
+        rows = _Rows(case=row, nodules=nodule_rows(case.reported(reported)), predictions=contest_rows(case))
+        self._tables.append((index, rows))
+        if self._contest:
+            name = _PARTS.replace("*", str(idist.get_rank())) if self._share.sharded else _PREDICTIONS
+            _write_predictions(self.output_dir / name, [rows for _, rows in self._tables])
 
     def _source_files(
         self, case: NoduleCase, meta: Mapping[str, Any], item: Mapping[str, Any]
@@ -155,44 +171,54 @@ class NoduleResultsHandler:
         }
         return {stage: round(max(value, 0.0), 3) for stage, value in spent.items()}
 
-    def _identity(self, meta: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, str]:
-        """Name of the results, and the patient in tables."""
-        if meta.get("form") == "dicom":
-            patient = str(meta["study_uid"])
-            names = [patient, str(meta["series_uid"])]
-        else:
-            source = str(meta["filename_or_obj"])
-            names = [str(item.get("name") or self._names.get(source) or volume_name(source))]
-            patient = str(item.get("patient") or names[0])
-        # a scan may be listed again, with the labels of another reader
-        names += [f"{names[-1]}_{number}" for number in range(2, len(self._used) + 2)]
-        return next(name for name in names if name not in self._used), patient
-
-    def _refuse(self, meta: Mapping[str, Any], name: str, patient: str, error: InputError) -> None:
-        uids = {key: meta.get(key) for key in ("study_uid", "series_uid")}
-        _logger.warning("scan %s has no results: %s", name, error)
-        self._refused.append(StudyRefusal(name=name, reason=error.problem, patient=patient, **uids))
-
     def _finish(self) -> None:
-        if not self._cases and not self._refused:
+        tables = self._share.gather(self._tables, encode=asdict, decode=lambda one: _Rows(**one))
+        found = self._share.gather(self._refused, encode=asdict, decode=lambda one: StudyRefusal(**one))
+        refused = [*self.refused, *found]
+        if not tables and not refused:
             return
-        write_nodules_csv(self.output_dir / "nodules.csv", self._nodules)
-        refused = [refused_case_row(one) for one in self._refused]
-        write_cases_csv(self.output_dir / "cases.csv", [*self._cases, *refused])
-        if CONTEST in self.outputs:  # there even if no scan has results
-            write_contest_csv(self.output_dir / "predictions.csv", self._predictions)
-        refusals = self.output_dir / "refusals.csv"
-        _logger.info("%d scans: %s", len(self._cases), self.output_dir / "cases.csv")
-        if not self._refused:
-            refusals.unlink(missing_ok=True)  # of an earlier run
-            return
-        write_refusals_csv(refusals, self._refused)
-        raise InputError(
-            f"{len(self._refused)} of {len(self._cases) + len(self._refused)} scans were refused, "
-            "the others have their results",
-            path=refusals,
-            remedy="the table says why",
-        )
+        if is_rank0():
+            self._write_tables(tables, refused)
+            _logger.info("%d scans: %s", len(tables), self.output_dir / "cases.csv")
+        if refused:
+            end_with(
+                InputError(
+                    f"{len(refused)} of {len(tables) + len(refused)} scans were refused, "
+                    "the others have their results",
+                    path=self.output_dir / "refusals.csv",
+                    remedy="the table says why",
+                )
+            )
+
+    def _write_tables(self, tables: Sequence[_Rows], refused: Sequence[StudyRefusal]) -> None:
+        write_nodules_csv(self.output_dir / "nodules.csv", [row for rows in tables for row in rows.nodules])
+        cases = [*(rows.case for rows in tables), *map(refused_case_row, refused)]
+        write_cases_csv(self.output_dir / "cases.csv", cases)
+        if self._contest:  # there even if no scan has results
+            _write_predictions(self.output_dir / _PREDICTIONS, tables)
+        if refused:
+            write_refusals_csv(self.output_dir / "refusals.csv", refused)
+        for part in self.output_dir.glob(_PARTS):
+            part.unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """What tables of all scans have of one."""
+
+    case: Row
+    nodules: list[Row]
+    predictions: list[Row]
+
+
+def _write_predictions(path: Path, tables: Sequence[_Rows]) -> None:
+    write_contest_csv(path, [row for rows in tables for row in rows.predictions])
+
+
+def _refusal(meta: Mapping[str, Any], error: InputError, **identity: str) -> StudyRefusal:
+    _logger.warning("scan %s has no results: %s", identity["name"], error)
+    uids = {key: meta.get(key) for key in ("study_uid", "series_uid")}
+    return StudyRefusal(**identity, **uids, reason=error.problem)
 
 
 def _single(state: Any) -> Mapping[str, Any]:

@@ -14,7 +14,8 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..data.writers import summarize_volume, write_results, write_volume_csv, zip_submission
-from ..data.writers_names import distinct_names
+from .result_names import ResultNames
+from .shares import Share, is_rank0, remove_earlier
 
 _logger = logging.getLogger("tomobundles")
 
@@ -24,7 +25,9 @@ class ResultsHandler:
 
     A volume's results are on disk before the next one is inferred: ``output_dir/<name>/``, see
     ``data.writers.write_results``. ``findings.csv`` has a row a volume; with "contest" among the outputs,
-    ``submission.zip`` holds the contest's arrays.
+    ``submission.zip`` holds the contest's arrays. Both are removed when a run starts and there again when it
+    is complete. With several processes each writes its volumes' results, and rank 0 the files of all; so
+    ``output_dir`` must be on a disk that all of them see.
 
     Args:
         output_dir: folder of all results.
@@ -52,8 +55,9 @@ class ResultsHandler:
         self.spacing_mm = spacing_mm
         self.outputs = list(outputs)
         self.axes = axes
-        self._names: dict[str, str] = {}
-        self._rows: list[dict[str, Any]] = []
+        self._share = Share()
+        self._names = ResultNames(self._share, by_uid=False)
+        self._rows: list[tuple[int, dict[str, Any]]] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to a MONAI evaluator whose data are dictionaries with "image" paths."""
@@ -62,8 +66,14 @@ class ResultsHandler:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
-        self._names = distinct_names([str(item["image"]) for item in engine.data_loader.dataset.data])
+        self._share = Share(engine)
+        self._names = ResultNames(self._share, by_uid=False)
         self._rows = []
+        remove_earlier(self._tables())
+
+    def _tables(self) -> list[Path]:
+        names = ["findings.csv", *(["submission.zip"] if "contest" in self.outputs else [])]
+        return [self.output_dir / name for name in names]
 
     def _write(self, engine: Engine) -> None:
         for output in engine.state.output:
@@ -71,7 +81,8 @@ class ResultsHandler:
 
     def _write_one(self, output: Mapping[str, Any]) -> None:
         image, prediction = output["image"], output["pred"]
-        source = image.meta["filename_or_obj"]
+        index = self._share.next_index()
+        name, _ = self._names(index, self._share.items[index], image.meta)
         presence = prediction.get("presence")
         content = {
             "class_names": self.class_names,
@@ -80,18 +91,18 @@ class ResultsHandler:
             "spacing_mm": self._spacing(image),
         }
         write_results(
-            source=source,
+            source=image.meta["filename_or_obj"],
             image=_volume(image),
             output_dir=self.output_dir,
             label_values=self.label_values or None,
             forms=self.outputs,
             reference=_volume(output["label"]) if isinstance(output.get("label"), torch.Tensor) else None,
-            name=self._names[source],
+            name=name,
             axes=self.axes,
             **content,
         )
-        self._rows.append(summarize_volume(volume=self._names[source], **content))
-        _logger.info("%s: results in %s", self._names[source], self.output_dir / self._names[source])
+        self._rows.append((index, summarize_volume(volume=name, **content)))
+        _logger.info("%s: results in %s", name, self.output_dir / name)
 
     def _spacing(self, image: Any) -> Sequence[float] | None:
         if self.spacing_mm is not None or not image.meta.get("spacing_known"):
@@ -99,12 +110,13 @@ class ResultsHandler:
         return np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0).tolist()
 
     def _finish(self) -> None:
-        if not self._rows:
+        rows = self._share.gather(self._rows)
+        if not rows or not is_rank0():
             return
-        write_volume_csv(self.output_dir / "findings.csv", self._rows)
+        write_volume_csv(self.output_dir / "findings.csv", rows)
         if "contest" in self.outputs:
             zip_submission(self.output_dir, self.output_dir / "submission.zip")
-        _logger.info("%d volumes: %s", len(self._rows), self.output_dir / "findings.csv")
+        _logger.info("%d volumes: %s", len(rows), self.output_dir / "findings.csv")
 
 
 def stored_values(label_values: Mapping[str | int, int]) -> dict[int, int]:

@@ -9,16 +9,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 from monai.data import decollate_batch
-from monai.utils import string_list_all_gather
 from torch import Tensor
 
 from ..metrics import SegmentationPresenceMetrics, VolumeRecord
-from ..utils import InputError
+from ..utils import InputError, gather_in_order
 
 _logger = logging.getLogger("tomobundles")
 
@@ -40,8 +38,8 @@ class SegmentationPresenceScore(Metric):
       ``reference_voxels``, ``predicted_voxels``; MONAI's ``MetricsSaver`` writes them;
     - ``engine.state.volume_names`` gets the N names, from the image's ``filename_or_obj``.
 
-    With several processes the volumes of all are scored together, on every rank; a volume that the sampler
-    gave to two ranks counts once, but keeps its rows.
+    With several processes the volumes of all are scored together, on every rank, in the data set's order; a
+    volume that the sampler gave to two ranks counts once.
 
     Args:
         class_names: names of the classes 1 to K.
@@ -94,16 +92,16 @@ class SegmentationPresenceScore(Metric):
 
     def compute(self) -> float:
         """The score over all volumes of all processes."""
-        self._rows, distinct = _gather(self.metrics.records)
-        if not any(record.reference is not None or record.targets is not None for record in distinct):
+        self._rows = _gather(self.metrics.records)
+        if not any(record.reference is not None or record.targets is not None for record in self._rows):
             raise InputError(
-                f"none of the {len(distinct)} volumes has a label to compare with",
+                f"none of the {len(self._rows)} volumes has a label to compare with",
                 remedy="Name the labels in the datalist, or run inference instead of evaluation.",
             )
         every = SegmentationPresenceMetrics(self.metrics.class_names, ignore_label=self.metrics.ignore_label)
-        every.records = distinct
+        every.records = self._rows
         self.values = every.aggregate()
-        self._warn_undefined(len(distinct))
+        self._warn_undefined(len(self._rows))
         return self.values["score"]
 
     def completed(self, engine: Engine, name: str) -> None:
@@ -145,18 +143,11 @@ def _volume_name(image: Any) -> str:
     return str(name)
 
 
-def _gather(records: list[VolumeRecord]) -> tuple[list[VolumeRecord], list[VolumeRecord]]:
-    """All ranks' records in rank order, and the same without the repeats that even sharding makes."""
-    if idist.get_world_size() == 1:
-        return records, records
-    payload = json.dumps([record.as_lists() for record in records])
-    ranks = [
-        [VolumeRecord.from_lists(item) for item in json.loads(text)]
-        for text in string_list_all_gather([payload])
-    ]
-    seen: set[str] = set()
-    distinct = []
-    for rank in ranks:
-        distinct += [record for record in rank if not record.name or record.name not in seen]
-        seen |= {record.name for record in rank}
-    return [record for rank in ranks for record in rank], distinct
+def _gather(records: list[VolumeRecord]) -> list[VolumeRecord]:
+    """All ranks' records in the data set's order, each volume with one label once."""
+    return gather_in_order(records, pack=VolumeRecord.as_lists, unpack=VolumeRecord.from_lists, key=_identity)
+
+
+def _identity(item: Mapping[str, Any]) -> str | None:
+    """What two ranks have in common that scored one volume; None where it has no name."""
+    return json.dumps([item["name"], item["reference"], item["targets"]]) if item["name"] else None

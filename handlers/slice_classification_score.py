@@ -9,14 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
-from monai.utils import string_list_all_gather
 
 from ..metrics import SliceClassificationMetrics, SliceRecord
-from ..utils import InputError
+from ..utils import InputError, gather_in_order
 
 _logger = logging.getLogger("tomobundles")
 
@@ -34,8 +32,8 @@ class SliceClassificationScore(Metric):
     - ``engine.state.slice_metrics`` is the ``SliceClassificationMetrics`` of all studies, which
       ``CalibrationHandler`` fits on.
 
-    With several processes the studies of all are scored together, on every rank; a study that the sampler
-    gave to two ranks counts once.
+    With several processes the studies of all are scored together, on every rank, in the data set's order; a
+    study that the sampler gave to two ranks counts once.
 
     Args:
         class_names: the K classes, without ``any``.
@@ -137,18 +135,10 @@ def _study_name(image: Any) -> str:
 
 
 def _gather(records: list[SliceRecord]) -> list[SliceRecord]:
-    """All ranks' records in rank order, without the repeats that even sharding makes.
+    """All ranks' records in the data set's order, each study with the labels of one reader once."""
+    return gather_in_order(records, pack=SliceRecord.as_lists, unpack=SliceRecord.from_lists, key=_identity)
 
-    A repeat has the name and the labels of a record of an earlier rank: a study may come twice, with the
-    labels of two readers. What has no name is never a repeat.
-    """
-    if idist.get_world_size() == 1:
-        return records
-    payload = json.dumps([record.as_lists() for record in records])
-    seen: set[str] = set()
-    distinct: list[SliceRecord] = []
-    for text in string_list_all_gather([payload]):
-        keyed = [(json.dumps([r["name"], r["label"], r["study_label"]]), r) for r in json.loads(text)]
-        distinct += [SliceRecord.from_lists(r) for key, r in keyed if not r["name"] or key not in seen]
-        seen |= {key for key, _ in keyed}
-    return distinct
+
+def _identity(item: Mapping[str, Any]) -> str | None:
+    """What two ranks have in common that scored one study; None where it has no name."""
+    return json.dumps([item["name"], item["label"], item["study_label"]]) if item["name"] else None

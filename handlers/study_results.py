@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from ..data.study_tables import (
     write_slices_csv,
 )
 from ..data.study_writers import STUDY_FORMS, write_study
-from ..data.writers_names import distinct_names
 from ..metrics import Calibration
 from ..utils import InputError
+from .result_names import ResultNames
+from .shares import Share, end_with, is_rank0, remove_earlier
+from .study_record import result_of_record, result_record, without_pixels
 
 _logger = logging.getLogger("tomobundles")
 
@@ -45,7 +47,11 @@ class StudyResultsHandler:
 
     A study's own results are on disk before the next one is inferred, in ``output_dir/<name>/``. When all are
     done, ``slices.csv`` and ``patients.csv`` have the rows of all studies; refused studies are in
-    ``patients.csv`` too and in ``refusals.csv``, and the run then ends with an error that counts them.
+    ``patients.csv`` too and in ``refusals.csv``, and the run then ends with an error that counts them. The
+    files of all studies are removed when a run starts, and there again when it is complete.
+
+    With several processes each writes its studies' results, and rank 0 the files of all; so ``output_dir``
+    must be on a disk that all of them see.
 
     A DICOM study goes by its StudyInstanceUID in every file and name (a further series of it by its own UID):
     folders and identifiers of the input may name the patient. Other studies go by the sample's "name" and
@@ -89,9 +95,7 @@ class StudyResultsHandler:
         unknown = [one for one in self.outputs if one not in known]
         if unknown:
             raise InputError(f"unknown output {unknown[0]!r}", remedy=f"known are {', '.join(known)}")
-        self._names: dict[str, str] = {}
-        self._results: list[StudyResult] = []
-        self._refused = list(self.refused)
+        self._start_anew(Share())
 
     def attach(self, engine: Engine) -> None:
         """Attach to a MONAI evaluator behind ``SlicePosteriorsd``."""
@@ -100,15 +104,27 @@ class StudyResultsHandler:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
-        self._names = distinct_names([str(item["image"]) for item in engine.data_loader.dataset.data])
-        self._results, self._refused = [], list(self.refused)
+        self._start_anew(Share(engine))
+        names = ["slices.csv", "patients.csv", "refusals.csv"]
+        names += [_SUBMISSIONS[one][0] for one in self.outputs if one in _SUBMISSIONS]
+        remove_earlier(self.output_dir / name for name in names)
+
+    def _start_anew(self, share: Share) -> None:
+        self._share = share
+        self._names = ResultNames(share)
+        self._results: list[tuple[int, StudyResult]] = []
+        self._refused: list[tuple[int, StudyRefusal]] = []
 
     def _write(self, engine: Engine) -> None:
         for output, item in zip(engine.state.output, engine.state.batch, strict=True):
+            index = self._share.next_index()
+            meta = output["image"].meta
+            name, base = self._names(index, self._share.items[index], meta)
+            identity = {"name": name, "patient": _patient(meta, item, base)}
             try:
-                result = self._result(output, item)
+                result = self._result(output, item, **identity)
             except InputError as error:  # a network that gives NaN; the other studies keep their results
-                self._refuse(output["image"].meta, item, error)
+                self._refused.append((index, _refusal(meta, error, **identity)))
                 continue
             written = write_study(
                 result, self.output_dir, outputs=[one for one in self.outputs if one in STUDY_FORMS]
@@ -117,19 +133,17 @@ class StudyResultsHandler:
                 files = item.get("files") or source_files(item["image"].meta["filename_or_obj"], result)
                 options = {"outputs": self.outputs, "identified": self.identified}
                 written += write_dicom_results(result, self.output_dir / result.name, files=files, **options)
-            self._results.append(_without_pixels(result))
+            self._results.append((index, without_pixels(result)))
             _logger.info("%s: %d results in %s", result.name, len(written), self.output_dir / result.name)
 
-    def _result(self, output: Mapping[str, Any], item: Mapping[str, Any]) -> StudyResult:
+    def _result(self, output: Mapping[str, Any], item: Mapping[str, Any], **identity: str) -> StudyResult:
         image, prediction = output["image"], output["pred"]
         meta = image.meta
         dicom = meta.get("form") == "dicom"
-        name, patient = self._identity(meta, item)
         known = bool(meta.get("spacing_known"))
         affine = np.asarray(image.affine, dtype=np.float64)
         return StudyResult(
-            name=name,
-            patient=patient,
+            **identity,
             class_names=self.rows,
             probabilities={key: _array(prediction[key]) for key in _PROBABILITIES},
             thresholds=self.calibration.thresholds,
@@ -151,56 +165,49 @@ class StudyResultsHandler:
             model=self.model,
         )
 
-    def _refuse(self, meta: Mapping[str, Any], item: Mapping[str, Any], error: InputError) -> None:
-        name, patient = self._identity(meta, item)
-        uids = {key: meta.get(key) for key in ("study_uid", "series_uid")}
-        _logger.warning("study %s has no results: %s", name, error)
-        self._refused.append(StudyRefusal(name=name, reason=error.problem, patient=patient, **uids))
-
-    def _identity(self, meta: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, str]:
-        """Name of the results, and the patient in tables."""
-        if meta.get("form") == "dicom":
-            patient = str(meta["study_uid"])
-            names = [patient, str(meta["series_uid"])]
-        else:
-            names = [item.get("name") or self._names[meta["filename_or_obj"]]]
-            patient = str(item.get("patient", names[0]))
-        used = {result.name for result in self._results}
-        # a scan may be listed again, with the labels of another reader
-        names += [f"{names[-1]}_{number}" for number in range(2, len(used) + 2)]
-        return next(name for name in names if name not in used), patient
-
     def _finish(self) -> None:
-        if not self._results and not self._refused:
+        results = self._share.gather(self._results, encode=result_record, decode=result_of_record)
+        found = self._share.gather(self._refused, encode=asdict, decode=lambda one: StudyRefusal(**one))
+        refused = [*self.refused, *found]
+        if not results and not refused:
             return
-        rows = [row for result in self._results for row in slice_rows(result)]
+        if is_rank0():
+            self._write_tables(results, refused)
+            _logger.info("%d studies: %s", len(results), self.output_dir / "patients.csv")
+        if refused:
+            end_with(
+                InputError(
+                    f"{len(refused)} of {len(results) + len(refused)} studies were refused, "
+                    "the others have their results",
+                    path=self.output_dir / "refusals.csv",
+                    remedy="the table says why",
+                )
+            )
+
+    def _write_tables(self, results: Sequence[StudyResult], refused: Sequence[StudyRefusal]) -> None:
+        rows = [row for result in results for row in slice_rows(result)]
         write_slices_csv(self.output_dir / "slices.csv", rows, self.rows)
-        patients = [patient_row(result) for result in self._results]
-        patients += [refused_row(refusal, self.rows) for refusal in self._refused]
+        patients = [patient_row(result) for result in results]
+        patients += [refused_row(refusal, self.rows) for refusal in refused]
         write_patients_csv(self.output_dir / "patients.csv", patients, self.rows)
-        refusals = self.output_dir / "refusals.csv"
-        if self._refused:
-            write_refusals_csv(refusals, self._refused)
-        else:
-            refusals.unlink(missing_ok=True)  # of an earlier run
-        submitted = _own_slice_names(self._results)
+        if refused:
+            write_refusals_csv(self.output_dir / "refusals.csv", refused)
+        submitted = _own_slice_names(results)
         for one in self.outputs:
             if one in _SUBMISSIONS:
                 name, write = _SUBMISSIONS[one]
                 write(self.output_dir / name, submitted)
-        _logger.info("%d studies: %s", len(self._results), self.output_dir / "patients.csv")
-        if self._refused:
-            total = len(self._results) + len(self._refused)
-            raise InputError(
-                f"{len(self._refused)} of {total} studies were refused, the others have their results",
-                path=refusals,
-                remedy="the table says why",
-            )
 
 
-def _without_pixels(result: StudyResult) -> StudyResult:
-    """What the tables of all studies need of one."""
-    return replace(result, image=np.zeros((1, 1, result.num_slices), np.uint8), cam=None)
+def _patient(meta: Mapping[str, Any], item: Mapping[str, Any], base: str) -> str:
+    """The patient in tables; of DICOM the study's UID, whatever the item says."""
+    return base if meta.get("form") == "dicom" else str(item.get("patient", base))
+
+
+def _refusal(meta: Mapping[str, Any], error: InputError, **identity: str) -> StudyRefusal:
+    _logger.warning("study %s has no results: %s", identity["name"], error)
+    uids = {key: meta.get(key) for key in ("study_uid", "series_uid")}
+    return StudyRefusal(**identity, **uids, reason=error.problem)
 
 
 def _own_slice_names(results: Sequence[StudyResult]) -> list[StudyResult]:

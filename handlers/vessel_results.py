@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,6 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from .. import __version__
-from ..data.rle import HEADER
 from ..data.run_lengths import check_order
 from ..data.volumes import ThresholdVolume, Volume
 from ..data.volumes.components import remove_small_components
@@ -24,7 +23,9 @@ from ..data.volumes.find import with_names
 from ..data.volumes.writing import storage_errors
 from ..utils import InputError, atomic_path
 from .rows import write_rows
+from .shares import Share, is_rank0, remove_earlier
 from .vessel_forms import FORMS, VesselResult
+from .vessel_work import join_run_lengths, remove_work
 
 _logger = logging.getLogger("tomobundles")
 
@@ -37,8 +38,12 @@ class VesselResultsHandler:
     The evaluator's output is ``{"pred": Volume of probabilities on the volume's own grid, ...}``, its batch
     the sample of ``OpenVolumed``. A volume's results are on disk before the next one is inferred, in
     ``output_dir/<name>/``; ``vessels.csv`` has a row a volume, ``submission.csv`` the run lengths of all,
-    with "rle" among the outputs. The work files that an interrupted run goes on with are removed when all
-    volumes are done: the inferer's stores, masks, and ``cache_dir`` if it lies in ``output_dir``.
+    with "rle" among the outputs; both are removed when a run starts, and there again when it is complete. The
+    work files that an interrupted run goes on with are removed when all volumes are done: the inferer's
+    stores, masks, and ``cache_dir`` if it lies in ``output_dir``.
+
+    With several processes each writes its volumes' results, and rank 0 the files of all; so ``output_dir``
+    must be on a disk that all of them see.
 
     Args:
         output_dir: folder of all results.
@@ -83,7 +88,8 @@ class VesselResultsHandler:
         self.work_dir = Path(work_dir) if work_dir is not None else self.output_dir / "cache"
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self.keep_work = keep_work
-        self._rows: list[dict[str, Any]] = []
+        self._share = Share()
+        self._rows: list[tuple[int, dict[str, Any]]] = []
         self._stores: list[Any] = []
         self._began = self._seconds = 0.0
 
@@ -95,8 +101,20 @@ class VesselResultsHandler:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
-    def _start(self) -> None:
+    def _start(self, engine: Engine) -> None:
+        self._share = Share(engine)
         self._rows, self._stores = [], []
+        names = [item["name"] for item in self._share.items if "name" in item]
+        if self._share.sharded and (twice := [name for name, count in Counter(names).items() if count > 1]):
+            raise InputError(
+                f"volume {twice[0]} is listed twice, which two processes would write at once",
+                remedy="start one process, or list it in a datalist of its own",
+            )
+        remove_earlier(self._tables())
+
+    def _tables(self) -> list[Path]:
+        names = ["vessels.csv", *(["submission.csv"] if "rle" in self.outputs else [])]
+        return [self.output_dir / name for name in names]
 
     def _begin(self) -> None:
         self._began = time.monotonic()
@@ -105,12 +123,13 @@ class VesselResultsHandler:
         self._seconds = time.monotonic() - self._began
 
     def _write(self, engine: Engine) -> None:
-        result = self._result(engine)
+        index, result = self._share.next_index(), self._result(engine)
         result.folder.mkdir(parents=True, exist_ok=True)
         with storage_errors(result.folder, _TEXT_BYTES):
             for form in self.outputs:
                 result.write(form)
-            self._rows.append(self._record(result, axes=getattr(engine.inferer, "axes", ())))
+            row = self._record(result, axes=getattr(engine.inferer, "axes", ()))
+        self._rows.append((index, row))
         if store := getattr(engine.inferer, "store", None):
             self._stores.append(store(result.grays))
         _logger.info("%s: results in %s", result.name, result.folder)
@@ -170,49 +189,23 @@ class VesselResultsHandler:
         return {"name": result.name, **numbers}
 
     def _finish(self) -> None:
-        if not self._rows:
+        rows = self._share.gather(self._rows)
+        if not rows:
             return
-        with storage_errors(self.output_dir, _TEXT_BYTES):
-            write_rows(self.output_dir / "vessels.csv", self._rows)
-            if "rle" in self.outputs:
-                self._join_submissions()
+        if is_rank0():
+            with storage_errors(self.output_dir, _TEXT_BYTES):
+                write_rows(self.output_dir / "vessels.csv", rows)
+                if "rle" in self.outputs:
+                    join_run_lengths(self.output_dir, [row["name"] for row in rows])
+            _logger.info("%d volumes: %s", len(rows), self.output_dir / "vessels.csv")
         if not self.keep_work:
-            self._clean()
-        _logger.info("%d volumes: %s", len(self._rows), self.output_dir / "vessels.csv")
-
-    def _join_submissions(self) -> None:
-        """One submission of the run lengths of all volumes."""
-        with (
-            atomic_path(self.output_dir / "submission.csv") as path,
-            path.open("w", encoding="utf-8") as file,
-        ):
-            file.write(f"{HEADER}\n")
-            for row in self._rows:
-                part = self.output_dir / row["name"] / f"{row['name']}_rle.csv"
-                with part.open(encoding="utf-8") as lines:
-                    next(lines)
-                    shutil.copyfileobj(lines, file)
-
-    def _clean(self) -> None:
-        """Remove work files by name, and folders that are empty then: others' files may lie in them too."""
-        for store in self._stores:
-            store.remove()
-        for row in self._rows:
-            self._mask_path(row["name"]).unlink(missing_ok=True)
-        folders = [self.work_dir / "masks", self.work_dir]
-        if self.cache_dir is not None and _lies_in(self.cache_dir, self.output_dir):
-            shutil.rmtree(self.cache_dir, ignore_errors=True)
-            folders.append(self.cache_dir.parent)
-        folders += [store.folder.parent for store in self._stores[:1]]
-        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            masks = [self._mask_path(row["name"]) for _, row in self._rows]
+            shared = self.cache_dir
+            if shared is not None and self.output_dir.resolve() not in shared.resolve().parents:
+                shared = None
+            remove_work(self._stores, masks=masks, work_dir=self.work_dir, shared=shared)
 
 
 def _name(volume: Volume) -> str:
     """The name that ``find_tomograms`` would give."""
     return with_names([{"image": volume.path or "volume", "slices": volume.meta.get("slices")}])[0]["name"]
-
-
-def _lies_in(folder: Path, root: Path) -> bool:
-    return root.resolve() in folder.resolve().parents

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from os import PathLike
@@ -13,12 +12,11 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine
 from ignite.metrics import Metric
-from monai.utils import string_list_all_gather
 
 from ..data.volumes import ThresholdVolume, Volume
 from ..data.volumes.components import remove_small_components
 from ..metrics import VesselScores
-from ..utils import InputError
+from ..utils import InputError, gather_in_order
 
 Record = dict[str, Any]
 
@@ -33,7 +31,7 @@ class VesselScore(Metric):
       every other number of ``metrics.VesselScores`` under its own;
     - ``engine.state.vessel_records`` gets what ``VesselScores`` found, a dictionary a volume, with "name".
 
-    With several processes the volumes of all count, each once, on every rank.
+    With several processes the volumes of all count, each once, on every rank, in the data set's order.
 
     Args:
         threshold: least probability of a vessel, in (0, 1].
@@ -64,11 +62,12 @@ class VesselScore(Metric):
         self.min_component_voxels = min_component_voxels
         self.work_dir = None if work_dir is None else Path(work_dir)
         self.records: list[Record] = []
+        self._items: list[Record | None] = []  # None: an item without a label
         super().__init__()
 
     def reset(self) -> None:
         """Forget all volumes; called when an evaluation starts."""
-        self.records = []
+        self.records, self._items = [], []
 
     def iteration_completed(self, engine: Engine) -> None:
         """Score the volume of this iteration."""
@@ -78,12 +77,13 @@ class VesselScore(Metric):
     def update(self, output: Mapping[str, Any]) -> None:
         """Score one volume; one without a label counts for nothing."""
         if output.get("label") is None:
+            self._items.append(None)
             return
         if self.min_component_voxels > 1:
             found = self._score_without_small(output["pred"], output["label"])
         else:
             found = self.scores.score(output["pred"], output["label"])
-        self.records.append({"name": str(output.get("name", "")), **found})
+        self._items.append({"name": str(output.get("name", "")), **found})
 
     def _score_without_small(self, probability: Volume, label: Volume) -> Record:
         mask = ThresholdVolume(probability, threshold=self.scores.threshold)
@@ -96,7 +96,8 @@ class VesselScore(Metric):
 
     def compute(self) -> float:
         """The mean of ``key`` over the volumes of all processes."""
-        self.records = _gather(self.records)
+        everything = gather_in_order(self._items, key=lambda item: item and item["name"])
+        self.records = [item for item in everything if item is not None]
         if not self.records:
             raise InputError(
                 "no volume has a label to compare with",
@@ -116,11 +117,3 @@ class VesselScore(Metric):
         values = [float(record[key]) for record in self.records]
         defined = [value for value in values if not math.isnan(value)]
         return sum(defined) / len(defined) if defined else math.nan
-
-
-def _gather(records: list[Record]) -> list[Record]:
-    """All ranks' records, those of one volume once."""
-    if idist.get_world_size() == 1:
-        return records
-    ranks = [json.loads(text) for text in string_list_all_gather([json.dumps(records)])]
-    return list({record["name"]: record for rank in ranks for record in rank}.values())

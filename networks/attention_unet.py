@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..utils import InputError
 from .image_check import check_image, check_positive
+from .scripting import Scriptable
 
 # Names of the other widespread code of this network, by the names of AttU_Net.
 _OTHER_NAMES = (
@@ -21,7 +22,7 @@ _OTHER_NAMES = (
 )
 
 
-class AttentionUNet(nn.Module):
+class AttentionUNet(Scriptable, nn.Module):
     r"""U-Net with an attention gate on every skip, and as many slices as wanted.
 
     The idea is Oktay et al.'s (MIDL 2018, https://arxiv.org/abs/1804.03999); this is the network known as

@@ -43,9 +43,10 @@ def box_coordinates(
             remedy="Give six numbers an image: low i, j, k, high i, j, k.",
         )
     box = box.to(device=device, dtype=torch.float32)
-    maps = torch.empty(batch, 3, *cells, device=device)
+    lines = []
     for axis, count in enumerate(cells):
         share = cell_centres(count, stride, device=device) / max(count * stride - 1, 1)
         line = torch.lerp(box[:, axis, None], box[:, axis + 3, None], share[None])
-        maps[:, axis] = line.view(batch, *(count if a == axis else 1 for a in range(3)))
-    return maps
+        # Axes are added by index: sizes that are written out would be fixed in a trace.
+        lines.append(line[(slice(None), *(slice(None) if other == axis else None for other in range(3)))])
+    return torch.stack(torch.broadcast_tensors(*lines), dim=1)

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..utils import InputError
+from .outputs import MultiTaskOutput
+from .scripting import Scriptable
 
 
-class FusionNetwork(nn.Module):
+class FusionNetwork(Scriptable, nn.Module):
     r"""Weighted mean of the members' probabilities, as one network with the members' input and output.
 
     .. math:: P = \sum_m w_m\,\mathrm{softmax}(z_m), \qquad p = \sum_m w_m\,\sigma(s_m), \qquad \sum_m w_m = 1
@@ -45,7 +47,12 @@ class FusionNetwork(nn.Module):
                 remedy="Give one positive weight a network; leave a network out instead of weighing it 0.",
             )
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
+    @property
+    def in_channels(self) -> int:
+        """Slices in a stack, as the first member says."""
+        return self.networks[0].in_channels
+
+    def forward(self, image: Tensor) -> MultiTaskOutput:
         """Run every member and fuse.
 
         Args:
@@ -59,7 +66,7 @@ class FusionNetwork(nn.Module):
             InputError: if the members' outputs differ in shape.
         """
         outputs = [network(image) for network in self.networks]
-        fused = {}
+        fused = MultiTaskOutput()
         segmentation, weights = self._members(outputs, "segmentation")
         if segmentation:
             fused["segmentation"] = _log_mean([F.log_softmax(z, dim=1) for z in segmentation], weights)

@@ -9,13 +9,15 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from ..utils import InputError
+from .any_size import crop_like, pad_by_edge
 from .blocks import DecoderNode, DilatedCentre, PresenceHead, attention_block, conv_block
+from .outputs import MultiTaskOutput
+from .scripting import Scriptable
 
 
-class GridUNet(nn.Module):
+class GridUNet(Scriptable, nn.Module):
     """A grid of nodes X[i, j]: column 0 encodes, going down level i; columns j > 0 decode.
 
     With ``nested`` every X[i, j] exists and takes the upsampled X[i+1, j-1] and all X[i, 0..j-1]: UNet++
@@ -70,6 +72,7 @@ class GridUNet(nn.Module):
         super().__init__()
         if len(channels) < 2:
             raise InputError(f"channels is {list(channels)}", remedy="Give the widths of two levels or more.")
+        self.in_channels = in_channels
         self.depth = len(channels) - 1
         self.nested = nested
         self.encoder = nn.ModuleList(
@@ -97,7 +100,7 @@ class GridUNet(nn.Module):
         )
         self.apply(_initialise)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
+    def forward(self, image: Tensor) -> MultiTaskOutput:
         """Segment the centre slice and tell which classes it holds.
 
         Args:
@@ -107,22 +110,14 @@ class GridUNet(nn.Module):
             "segmentation": logits ``(B, out_channels, H, W)``; "presence", if there is that head: logits
             ``(B, presence_classes)``.
         """
-        height, width = image.shape[-2:]
-        encoded = self._encode(self._pad(image))
+        encoded = self._encode(pad_by_edge(image, 2**self.depth))
         decoded = self._decode_nested(encoded) if self.nested else self._decode_plain(encoded)
         logits = [head(x) for head, x in zip(self.heads, decoded[-len(self.heads) :], strict=True)]
         mean = reduce(torch.add, logits) / len(logits) if len(logits) > 1 else logits[0]
-        if mean.shape[-2:] != (height, width):
-            mean = mean.narrow(-2, 0, height).narrow(-1, 0, width)
-        output = {"segmentation": mean}
+        output = MultiTaskOutput(segmentation=crop_like(mean, image))
         if self.presence is not None:
             output["presence"] = self.presence(encoded[-1])
         return output
-
-    def _pad(self, image: Tensor) -> Tensor:
-        multiple = 2**self.depth
-        below, right = (-size % multiple for size in image.shape[-2:])
-        return F.pad(image, (0, right, 0, below), mode="replicate") if below or right else image
 
     def _encode(self, x: Tensor) -> list[Tensor]:
         encoded = [self.encoder[0](x)]

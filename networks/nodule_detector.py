@@ -24,11 +24,12 @@ from .residual_blocks_3d import (
     residual_stage,
     run_stage,
 )
+from .scripting import Scriptable
 
 FIRST_PROBABILITY = 0.01  # of every sphere before training
 
 
-class NoduleDetector(nn.Module):
+class NoduleDetector(Scriptable, nn.Module):
     """A volume in, spheres on a grid of cells out; the defaults are the network of DSB2017.
 
     Four times a max-pool and residual blocks, twice a transposed convolution, the encoder's map beside it and
@@ -79,6 +80,8 @@ class NoduleDetector(nn.Module):
         InputError: for an unknown stem or stride, or widths that are not as many as stated.
     """
 
+    in_channels = 1
+    spatial_dims = 3
     total_stride = 16
 
     def __init__(
@@ -212,7 +215,8 @@ class NoduleDetector(nn.Module):
     def _where(self, quarter: Tensor, box: Tensor | None) -> list[Tensor]:
         if not self.coordinates:
             return []
-        maps = box_coordinates(box, quarter.shape[2:], stride=4, batch=len(quarter), device=quarter.device)
+        batch, cells = quarter.shape[0], quarter.shape[2:]  # not len(), which a trace would fix
+        maps = box_coordinates(box, cells, stride=4, batch=batch, device=quarter.device)
         return [maps.to(quarter.dtype)]
 
 

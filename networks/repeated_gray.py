@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..utils import InputError
+from .scripting import Scriptable
 
 
-class RepeatedGray(nn.Module):
+class RepeatedGray(Scriptable, nn.Module):
     """Repeat a gray slice to as many channels as a network takes, as is done to feed it to a colour network.
 
     Weights are named as the network's own, behind "network.", which ``load_weights`` passes over.
@@ -22,6 +23,8 @@ class RepeatedGray(nn.Module):
     Attributes:
         divisor: what the network's in-plane sizes must be multiples of, if it says so.
     """
+
+    in_channels = 1
 
     def __init__(self, network: nn.Module, *, channels: int = 3) -> None:
         super().__init__()

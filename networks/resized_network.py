@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..utils import InputError
+from .outputs import MultiTaskOutput
 
 
 def check_size(size: Sequence[int] | None, name: str) -> tuple[int, int] | None:
@@ -73,7 +74,7 @@ class ResizedNetwork(nn.Module):
         """
         if self.size is None:
             return self.network(image)
-        output = dict(self.network(resize(image, self.size)))
+        output = MultiTaskOutput(self.network(resize(image, self.size)))
         if "segmentation" in output:
             output["segmentation"] = resize(output["segmentation"], image.shape[-2:])
         return output

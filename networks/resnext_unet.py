@@ -14,6 +14,7 @@ from ..utils import InputError
 from .encoder_weights import load_encoder_weights
 from .image_check import check_image, check_positive
 from .resnext import ResNeXtEncoder
+from .scripting import Scriptable
 
 _DECODER_CHANNELS = (256, 128, 64, 32, 16)
 _FULL_WIDTH = 64
@@ -21,7 +22,7 @@ _DECODER_NAME = re.compile(r"^decoder\.blocks\.([0-4])\.conv([12])\.([01])\.(?P<
 _LAYERS = ("conv", "adn.N")
 
 
-class ResNeXtUNet(nn.Module):
+class ResNeXtUNet(Scriptable, nn.Module):
     """U-Net (Ronneberger et al., 2015) on the five maps of a ResNeXt encoder.
 
     The layout of segmentation_models.pytorch's ``Unet``: skips at 1/2 (behind the stem), 1/4, 1/8 and 1/16

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from monai.networks.nets import resnet18, resnet34
@@ -13,6 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..utils import InputError
 from .blocks import check_option
+from .outputs import MultiTaskOutput
+from .scripting import Scriptable
 from .weights import check_fit, read_state_dict
 
 _BACKBONES = {"resnet18": resnet18, "resnet34": resnet34}
@@ -20,7 +22,7 @@ _IMAGENET_CLASSES = 1000
 _TO_LAYER4 = ("conv1", "bn1", "act", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
 
-class SliceClassifier(nn.Module):
+class SliceClassifier(Scriptable, nn.Module):
     """ResNet-34 (He et al., CVPR 2016, https://arxiv.org/abs/1512.03385) with a head for several classes.
 
     The network of PengWenChen/DLCV-Fall-2020 (final project "ebyefan"): the ImageNet network with its 1000
@@ -48,6 +50,8 @@ class SliceClassifier(nn.Module):
         InputError: for another backbone, or if ``imagenet_weights`` is not a file of such weights.
     """
 
+    export_options: ClassVar = {"cam": True}
+
     def __init__(
         self,
         *,
@@ -64,7 +68,7 @@ class SliceClassifier(nn.Module):
         check_option("backbone", backbone, tuple(_BACKBONES))
         if channels_per_slice < 1:
             raise InputError(f"channels_per_slice is {channels_per_slice}", remedy="Give a positive number.")
-        self.channels_per_slice = channels_per_slice
+        self.channels_per_slice = self.in_channels = channels_per_slice
         self.resnet = _BACKBONES[backbone](
             spatial_dims=2,
             n_input_channels=3 if channels_per_slice == 1 else channels_per_slice,
@@ -98,7 +102,7 @@ class SliceClassifier(nn.Module):
 
     def forward(
         self, image: Tensor, cam: bool = False, *, positions_mm: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    ) -> MultiTaskOutput:
         """Classify the T slices of each stack.
 
         Args:
@@ -122,7 +126,7 @@ class SliceClassifier(nn.Module):
         features = maps.mean(dim=(-2, -1))
         slice_logits = _join(self._classify(features), image.shape[0])
         features = _join(features, image.shape[0])
-        result = {"logits": slice_logits, "slice_logits": slice_logits, "features": features}
+        result = MultiTaskOutput(logits=slice_logits, slice_logits=slice_logits, features=features)
         if self.context is not None and slice_logits.shape[-1] > 1:
             result["logits"] = self.context(slice_logits, features, positions_mm=positions_mm)
         if cam:
@@ -135,9 +139,10 @@ class SliceClassifier(nn.Module):
         .. math:: \mathrm{ReLU}\Big(\sum_c A_c \, \tfrac{1}{hw} \sum_{ij} \partial z_k / \partial A_{cij}\Big)
 
         for the logit z of class k. Selvaraju et al., ICCV 2017, https://arxiv.org/abs/1610.02391. The maps A
-        are only averaged before they are vectors, so the gradient is the same at every pixel and is taken
-        from the average on: K passes back through the head, none through the ResNet. Evaluation mode only:
-        batch norm would mix the slices.
+        are only averaged before they are vectors, so the gradient is the same at every pixel. Behind the
+        average lie two linear layers, batch norm, ReLU and a linear layer: their gradient is a product of
+        matrices, where the units that ReLU shuts count 0, and so exported networks have heat maps too.
+        Evaluation mode only: batch norm would mix the slices.
 
         Args:
             maps: ``(N, 512, h, w)``, of layer4.
@@ -145,19 +150,19 @@ class SliceClassifier(nn.Module):
         Returns:
             ``(N, K, h, w)`` float32, not negative, not normalised.
         """
-        # A leaf of its own, with gradients, whatever mode the caller is in.
-        with torch.inference_mode(False), torch.enable_grad():
-            maps = maps.detach().clone()
-            features = maps.mean(dim=(-2, -1)).requires_grad_()
-            scores = self._classify(features).sum(dim=0)
-            slopes = [torch.autograd.grad(score, features, retain_graph=True)[0] for score in scores]
-        weights = torch.stack(slopes, dim=1).float() / maps[0, 0].numel()
-        with torch.autocast(maps.device.type, enabled=False):
-            return F.relu(torch.einsum("nkc,nchw->nkhw", weights, maps.float()))
+        first, norm, _, _, last = self.head
+        with torch.no_grad():
+            hidden = norm(first(self.resnet.fc(maps.mean(dim=(-2, -1)))))
+            with torch.autocast(maps.device.type, enabled=False):
+                scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+                slopes = last.weight * (scale * (hidden > 0)).unsqueeze(1)
+                weights = (slopes @ first.weight @ self.resnet.fc.weight).float()
+                weights = weights / (maps.shape[-2] * maps.shape[-1])
+                return F.relu(torch.einsum("nkc,nchw->nkhw", weights, maps.float()))
 
     def _split(self, image: Tensor) -> Tensor:
         """``(B, T * C, H, W)`` to ``(B * T, 3 or C, H, W)``."""
-        slices, rest = divmod(image.shape[1], self.channels_per_slice)
+        slices, rest = divmod(int(image.shape[1]), self.channels_per_slice)
         if rest or not slices:
             raise InputError(
                 f"input has {image.shape[1]} channels, slices have {self.channels_per_slice}",

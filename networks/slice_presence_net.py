@@ -9,6 +9,7 @@ from os import PathLike
 from monai.networks.nets import resnet18
 from torch import Tensor, nn
 
+from .outputs import MultiTaskOutput
 from .resized_network import check_size, resize
 from .weights import check_fit, read_state_dict
 
@@ -55,7 +56,7 @@ class SlicePresenceNet(nn.Module):
         if weights is not None:
             self._load_backbone(weights)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
+    def forward(self, image: Tensor) -> MultiTaskOutput:
         """Tell which classes the centre slice holds.
 
         Args:
@@ -64,7 +65,8 @@ class SlicePresenceNet(nn.Module):
         Returns:
             "presence": logits ``(B, presence_classes)``.
         """
-        return {"presence": self.resnet(image if self.input_size is None else resize(image, self.input_size))}
+        image = image if self.input_size is None else resize(image, self.input_size)
+        return MultiTaskOutput(presence=self.resnet(image))
 
     def _load_backbone(self, path: str | PathLike[str]) -> None:
         own = {n: v for n, v in self.resnet.state_dict().items() if not n.startswith(_CLASSIFIER)}

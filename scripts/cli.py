@@ -12,9 +12,17 @@ from collections.abc import Sequence
 from .. import __version__
 from ..utils import InputError
 from ..utils.run import DEBUG_VARIABLE
-from . import datalist, froc, sample
+from . import datalist, export, froc, package, sample, verify, zoo
 
-VERBS = {"sample": sample, "datalist": datalist, "froc": froc}
+VERBS = {
+    "sample": sample,
+    "datalist": datalist,
+    "froc": froc,
+    "package": package,
+    "verify": verify,
+    "zoo": zoo,
+    "export": export,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,14 +16,16 @@ from .memory import keep_freed_memory
 from .overrides import check_overrides, is_bundle_run
 
 DEBUG_VARIABLE = "TOMOBUNDLES_DEBUG"
+TELEMETRY_VARIABLE = "MLFLOW_DISABLE_TELEMETRY"  # MLflow's own; unset, MLflow reports its use to its makers
 
 
 def start_run(*, seed: int | None, keep_memory: bool = True) -> None:
     """Prepare this process for a run; configs call it first, at ``initialize``.
 
     Under ``python -m monai.bundle run`` bad input then ends with its message instead of a traceback (unless
-    TOMOBUNDLES_DEBUG=1), and mistyped overrides are refused. Everywhere: seeds Python, NumPy and torch, and
-    keeps freed memory (see ``keep_freed_memory``).
+    TOMOBUNDLES_DEBUG=1), and mistyped overrides are refused. Everywhere: seeds Python, NumPy and torch, keeps
+    freed memory (see ``keep_freed_memory``), and lets no MLflow send its makers what it was used for, unless
+    MLFLOW_DISABLE_TELEMETRY says otherwise.
 
     Args:
         seed: one seed for all; None leaves the run random.
@@ -34,6 +36,7 @@ def start_run(*, seed: int | None, keep_memory: bool = True) -> None:
         ImportError: a second release of this package is in the process.
     """
     check_one_release()
+    os.environ.setdefault(TELEMETRY_VARIABLE, "true")
     if is_bundle_run(sys.argv):
         report_errors()
         check_overrides()
@@ -47,7 +50,7 @@ def report_errors() -> None:
     """Let an uncaught InputError, however deep MONAI wrapped it, print its message alone; exit is 1."""
     if os.environ.get(DEBUG_VARIABLE) == "1":
         return
-    for engine in ("SupervisedTrainer", "SupervisedEvaluator"):
+    for engine in ("SupervisedTrainer", "SupervisedEvaluator", "DistributedEvaluator"):
         logging.getLogger(f"ignite.engine.engine.{engine}").addFilter(_not_the_exception)
     sys.excepthook = _report
 

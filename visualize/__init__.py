@@ -9,13 +9,14 @@ from .froc_plot import draw_froc
 from .heat_maps import blend_heat, resize_heat, scale_heat
 from .key_slice_sheets import compose_key_slices
 from .key_slices import KeySlice, choose_key_slices
-from .nodule_overview import compose_lung_slices, compose_projections
+from .nodule_overview import compose_lung_slices, compose_marked_slices, compose_projections
 from .nodule_page import write_nodule_page
 from .nodule_planes import NoduleMark
 from .nodule_sheets import compose_nodule_card, compose_nodule_sheet, nodule_panels
 from .orientation import AxialView
 from .overlays import draw_overlays, overlay
 from .ply import write_ply
+from .prediction_panels import compose_panels
 from .presence_strips import draw_presence_strip
 from .projection_pictures import draw_projections
 from .score_pictures import draw_score_curves, draw_score_map
@@ -42,8 +43,10 @@ __all__ = [
     "colors_for",
     "compose_key_slices",
     "compose_lung_slices",
+    "compose_marked_slices",
     "compose_nodule_card",
     "compose_nodule_sheet",
+    "compose_panels",
     "compose_projections",
     "count_pixels",
     "draw_animation",

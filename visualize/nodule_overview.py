@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,7 +14,7 @@ from ..utils import InputError
 from .colors import CLASS_COLORS
 from .nodule_planes import ANNOTATED, CANDIDATE, LIGHT, LUNG_WINDOW, PLANES, NoduleMark, Plane
 from .overlays import overlay
-from .panels import INK, font
+from .panels import INK, font, text_width
 from .windows import robust_window, to_gray
 
 LUNG_COLORS = (CLASS_COLORS[0], CLASS_COLORS[6], CLASS_COLORS[5])  # right, left, margin
@@ -85,6 +87,53 @@ def compose_lung_slices(
     return _beside(parts)
 
 
+def compose_marked_slices(
+    image: np.ndarray,
+    slices: Sequence[int],
+    marks: Sequence[NoduleMark],
+    *,
+    spacing: Sequence[float],
+    annotated: Sequence[NoduleMark] = (),
+    height: int = 180,
+) -> Image.Image:
+    """Draw whole axial slices with the circles in which they cut spheres: marks orange, annotated blue.
+
+    Args:
+        image: (H, W, D) uint8 gray on the lung grid.
+        slices: 0-based, drawn from left to right.
+        marks: candidates, with their labels; the first is drawn on top.
+        spacing: mm between rows, columns and slices.
+        annotated: annotated nodules.
+        height: of the picture in pixels.
+
+    Returns:
+        RGB picture, the slices beside each other.
+
+    Raises:
+        InputError: an image that is not (H, W, D) uint8, no slice, or one that it does not have.
+    """
+    _check(image, None)
+    if not slices or not all(0 <= index < image.shape[2] for index in slices):
+        raise InputError(f"slices {list(slices)} where 0 to {image.shape[2] - 1} are possible")
+    axial, parts = PLANES[0], []
+    for index in slices:
+        gray = to_gray(axial.cut(image, index), LUNG_WINDOW)
+        circles = (_cut(marks, index, spacing[2]), _cut(annotated, index, spacing[2]))
+        parts.append(_draw(gray, axial, image.shape, spacing, height, *circles))
+    return _beside(parts)
+
+
+def _cut(marks: Sequence[NoduleMark], index: int, step: float) -> list[NoduleMark]:
+    """The circles in which an axial slice cuts spheres."""
+    circles = []
+    for one in marks:
+        square = (one.diameter_mm / 2) ** 2 - ((one.centre[2] - index) * step) ** 2
+        # a sphere thinner than a slice is drawn in the slice nearest to it
+        if square > 0 or abs(one.centre[2] - index) <= 0.5:
+            circles.append(replace(one, diameter_mm=2 * math.sqrt(max(square, 0.0))))
+    return circles
+
+
 def project(image: np.ndarray, axis: int, lungs: np.ndarray | None) -> np.ndarray:
     """Project a volume like a radiograph of the lungs alone: the mean of their voxels along ``axis``.
 
@@ -152,7 +201,7 @@ def _draw(
         radius = max(one.diameter_mm / 2 * scale, 3)
         draw.ellipse((column - radius, row - radius, column + radius, row + radius), outline=color, width=2)
         if one.label:
-            where = (min(column + radius + 2, size[0] - 14), row - radius)
+            where = (min(column + radius + 2, size[0] - text_width(one.label, 13) - 2), row - radius)
             draw.text(where, one.label, anchor="ls", fill=color, font=font(13), **rim)
     style = {"fill": LIGHT, "font": font(13), **rim}
     draw.text((4, 2), plane.name, **style)

@@ -11,7 +11,7 @@ from typing import Any
 
 import tifffile
 
-from ...utils import InputError
+from ...utils import InputError, rank0_first
 from ..datalist import Layout, load_datalist
 from ..sample import make_sample
 from ..writers_names import ENDINGS, distinct_names
@@ -54,7 +54,8 @@ def find_tomograms(
     """
     path = Path(dataset_dir)
     if sample is not None and sample_dir is not None and path == Path(sample_dir):
-        make_sample(sample, path)
+        with rank0_first():
+            make_sample(sample, path)
     if not path.exists():
         raise InputError("no such file or folder", path=path, remedy="check the path given as --dataset_dir")
     # a layout's training folders alone are volumes like any others

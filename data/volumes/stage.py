@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ...utils import InputError, atomic_path
+from ...utils import InputError, atomic_path, one_process
 from .base import Volume, slabs
 from .free_space import check_free_space
 from .raw import RawVolume
@@ -22,6 +22,8 @@ _SLAB_BYTES = 64 << 20
 
 def stage(volume: Volume, folder: str | PathLike, *, progress: bool = True) -> RawVolume:
     """Copy a volume to an uncompressed file, slab by slab; a copy that is there already is used again.
+
+    Of several processes that want it one makes the copy, while the others wait.
 
     The copy's name tells what it is a copy of: the volume's kind and ``meta`` (path, level, slices, ...),
     size and time of its files, its type and shape. So wrappers whose effect ``meta`` does not tell should be
@@ -43,8 +45,14 @@ def stage(volume: Volume, folder: str | PathLike, *, progress: bool = True) -> R
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{fingerprint(volume)}.npy"
     copy = _existing(target, volume)
-    if copy is not None:
-        return copy
+    if copy is None:
+        with one_process(target.with_suffix(".lock")):
+            copy = _existing(target, volume) or _new_copy(volume, target, progress=progress)
+    return copy
+
+
+def _new_copy(volume: Volume, target: Path, *, progress: bool) -> RawVolume:
+    folder = target.parent
     wanted = int(np.prod(volume.shape, dtype=np.int64)) * volume.dtype.itemsize
     check_free_space(folder, wanted, what=f"a copy of {volume.path}")
     try:

@@ -30,7 +30,7 @@ class Export:
     """One network on its way into files.
 
     Args:
-        network: with its weights, on the CPU.
+        network: with its weights, on the CPU; its layout becomes the plain one.
         metadata: of the bundle; goes into the TorchScript file, as MONAI's ``ckpt_export`` does it.
         configs: more contents for that file, by name.
         weights_digest: SHA-256 of the file of weights; goes into the ONNX file.
@@ -44,7 +44,8 @@ class Export:
     @cached_property
     def form(self) -> ExportForm:
         """What is exported of the network."""
-        return ExportForm(self.network)
+        # With channels last, torch.export makes conditions on the strides, and so on the sizes.
+        return ExportForm(self.network.to(memory_format=torch.contiguous_format))
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:

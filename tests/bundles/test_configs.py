@@ -19,6 +19,8 @@ WORKFLOWS = ("train.json", "inference.json")
 # overlays that lie on an inference, or on both
 LAID = {f"lung_nodule/{name}": WORKFLOWS for name in ("full_network", "unet_2d", "unet_3d")}
 LAID["lung_nodule/two_stage"] = ("inference.json",)
+# inference by an exported file, which tests/bundles/test_exported.py writes
+EXPORTED = ("inference_onnx", "inference_trt")
 FIRST_IDS = [
     "imports",
     "bundle_root",
@@ -249,6 +251,8 @@ def _laid():
     """Overlays and what they lie on: a training, and an inference where they change what is inferred."""
     for param in _files(overlays=True):
         [path] = param.values
+        if path.stem in EXPORTED or path.stem.startswith("multi_gpu_"):  # the latter under torchrun alone
+            continue
         bases = LAID.get(f"{path.parent.parent.name}/{path.stem}", ("train.json",))
         for base in bases:
             yield pytest.param(path, base, id=f"{param.id} on {base}")
@@ -296,4 +300,5 @@ def test_only_evaluation_overlays_add_runs(path):
     runs = [
         key for key in _json(path) if key == "run" or ("#" not in key and key.endswith(("ing", "inference")))
     ]
+    runs = [key for key in runs if key != "bf16_inference"]
     assert runs in ([], ["evaluating", "run"], ["calibrating", "run"], ["mining", "run"])

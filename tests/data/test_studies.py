@@ -10,7 +10,9 @@ import pytest
 from monai.transforms import Compose
 from pydicom.uid import BasicTextSRStorage
 
+from tests.handlers.ranks import Ranks
 from tomobundles.data import LoadVolumed
+from tomobundles.data import studies as module
 from tomobundles.data.dicom import SeriesPreference
 from tomobundles.data.ich_layouts import HaemorrhageLayout
 from tomobundles.data.sample import SAMPLES
@@ -162,6 +164,24 @@ def test_a_broken_study_is_refused_and_the_others_stay(tmp_path, caplog):
     assert uids["nan"] == (None, None)
     assert f"study 1.7 is refused: {mr.parent}" in caplog.text  # the path is for the log alone
     assert not [reason for reason in found.values() if str(tmp_path) in reason]
+
+
+@pytest.mark.parametrize("size", [2, 7])
+def test_each_rank_tries_its_share_and_all_know_the_result(tmp_path, monkeypatch, size):
+    root = mixed(tmp_path / "in")
+    np.save(root / "z.npy", np.full(VOLUME.shape, np.nan, np.float32))
+    (root / "damaged").mkdir()
+    (root / "damaged" / "1.dcm").write_bytes(b"x")
+    alone = find_studies(dataset_dir=root, check=LOAD)
+    assert list(refused(alone)) == ["unreadable_1", "z"]
+    ranks, tried = Ranks(monkeypatch, size, [module]), []
+
+    def check(item):
+        tried.append(item["name"])
+        return LOAD(item)
+
+    assert ranks.run(lambda _rank: find_studies(dataset_dir=root, check=check)) == [alone] * size
+    assert sorted(tried) == sorted([*names(alone), "z"])  # each once
 
 
 def test_without_a_check_nothing_is_loaded(tmp_path):

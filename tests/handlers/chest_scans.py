@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import torch
 from ignite.engine import Engine
 from monai.data import DataLoader, Dataset, MetaTensor
@@ -66,9 +64,3 @@ def evaluate(scans, handlers=(), **metrics):
     )
     evaluator.run()
     return evaluator.state
-
-
-def two_ranks(monkeypatch, module, others):
-    """Let ``others``, a JSON text, be what a second process gathers."""
-    monkeypatch.setattr(module, "idist", SimpleNamespace(get_world_size=lambda: 2, get_rank=lambda: 0))
-    monkeypatch.setattr(module, "string_list_all_gather", lambda texts: [*texts, others])

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hard negatives of an evaluation."""
 
-import json
 import logging
 from dataclasses import asdict
 
 import ignite.distributed as idist
 import pytest
 
-from tests.handlers.chest_scans import chest, evaluate, false, hit, run, two_ranks
+from tests.handlers.chest_scans import chest, evaluate, false, hit, run
+from tests.handlers.fake_ranks import fake_ranks
 from tomobundles.data.nodules import read_false_positives
-from tomobundles.handlers import FalsePositivesHandler, NoduleScore, nodule_records
+from tomobundles.handlers import FalsePositivesHandler, NoduleScore
 from tomobundles.handlers.nodule_records import ScanRecord
 from tomobundles.utils import InputError
 
@@ -79,7 +79,7 @@ def test_an_evaluation_starts_anew(tmp_path):
 
 def test_rank_0_writes_those_of_all(tmp_path, monkeypatch):
     other = ScanRecord(seriesuid="b", world=[[0.0, 0, 0, 4]], probability=[0.5])
-    two_ranks(monkeypatch, nodule_records, json.dumps([asdict(other)]))
+    fake_ranks(monkeypatch, after=[[asdict(other)]])
     run([chest("a", found=[false()])], FalsePositivesHandler(tmp_path))
     assert [line[0] for line in lines(tmp_path)[1:]] == ["a", "b"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from monai.handlers import StatsHandler
+from monai.handlers import StatsHandler, from_engine
 
 from tomobundles.handlers import LossTermsHandler
 from tomobundles.handlers.loss_terms import last_loss
@@ -43,6 +43,16 @@ def test_stats_handler_logs_the_terms(engines, caplog):
     with caplog.at_level("INFO"):
         trainer.run()
     assert "loss: 16.5000 loss_a: 1.5000 loss_b: 15.0000" in caplog.text
+
+
+@pytest.mark.parametrize("decollate", [True, False])
+def test_monai_reads_the_loss_from_the_output_it_leaves(engines, decollate):
+    """As ``--tracking mlflow`` does; of a dictionary it would give a tuple."""
+    trainer = engines.trainer([LossTermsHandler()], epochs=1, decollate=decollate)
+    trainer.run()
+    loss = from_engine(["loss"], first=True)(trainer.state.output)
+    assert torch.as_tensor(loss).item() == pytest.approx(22.0)
+    assert {"image", "label", "pred", "loss"} <= set(trainer.state.output[0])
 
 
 def test_a_loss_without_terms(engines):

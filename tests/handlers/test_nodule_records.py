@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of a scan, its name, and its rows."""
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +11,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from tests.handlers.chest_scans import NODULE, chest, false, hit, two_ranks
-from tomobundles.handlers import nodule_records as module
+from tests.handlers.chest_scans import NODULE, chest, false, hit
+from tests.handlers.fake_ranks import fake_ranks
 from tomobundles.handlers.nodule_records import (
     ScanRecord,
     engine_scans,
@@ -137,7 +136,7 @@ def test_records_of_two_processes_count_once(monkeypatch):
     mine = [record_of(name="a", found=[hit()], quality={"level_hu": np.float64(-500), "path": Path("x")})]
     unnamed = asdict(ScanRecord(seriesuid=""))
     others = [asdict(mine[0]) | {"quality": {}}, unnamed, unnamed]
-    two_ranks(monkeypatch, module, json.dumps(others))
+    fake_ranks(monkeypatch, after=[others])
     found = gather_records(mine)
     assert [record.seriesuid for record in found] == ["a", "", ""]
     assert found[0].world == mine[0].world

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset, MetaTensor
-from monai.engines import SupervisedEvaluator
 from pydicom import dcmread
 from torch import nn
 
 from tests.data.dicom.ct_sources import all_text
 from tests.data.nodules.cases import GRID, GRID_SHAPE, NATIVE, NATIVE_SHAPE, WORLD, make_image, make_lungs
+from tests.handlers.ranks import Ranks, engine_of, files_of
 from tomobundles.data import LoadVolumed
 from tomobundles.data.nodules.writers import CASE_FORMS
 from tomobundles.data.phantoms.dicom_series import write_dicom_series
@@ -85,10 +85,11 @@ def to_world(data):
     return data
 
 
-def run(items, handler, *, chain=None, batched=False, inferer=infer, times=1):
-    evaluator = SupervisedEvaluator(
+def run(items, handler, *, chain=None, batched=False, inferer=infer, times=1, ranks=None):
+    data, (engine, sampler) = Dataset(items, chain or OnGrid()), engine_of(ranks)
+    evaluator = engine(
         device=torch.device("cpu"),
-        val_data_loader=DataLoader(Dataset(items, chain or OnGrid()), collate_fn=collate_one),
+        val_data_loader=DataLoader(data, collate_fn=collate_one, sampler=sampler(data)),
         network=nn.Identity(),
         prepare_batch=lambda batch, *_, **__: (batch["image"][None] if batched else batch["image"], None),
         inferer=inferer,
@@ -376,6 +377,55 @@ def _remove(folder):
         return infer(inputs, network)
 
     return inferer
+
+
+ITEMS = [{"image": f"x/{name}.mhd", "patient": "P"} for name in ("a", "b", "nan", "a", "c")]
+EARLIER = [StudyRefusal(name="1.2.3", reason="1 slice missing", patient="1.2.3")]
+
+
+def infer_but_one(inputs, network):
+    found = infer(inputs, network)
+    return found | {"probability": found["probability"] * np.nan} if "nan" in _source(inputs) else found
+
+
+def _source(inputs):
+    return inputs.meta["filename_or_obj"]
+
+
+def without_times(folder):
+    """Files of a folder, and cases.csv without its column of seconds."""
+    files = files_of(folder)
+    cases = [{**row, "seconds": ""} for row in rows(folder / "cases.csv")]
+    return files | {"cases.csv": cases}
+
+
+@pytest.mark.parametrize("size", [2, 6])
+def test_ranks_write_the_files_of_one_process(tmp_path, monkeypatch, size):
+    options = {"outputs": ["contest_csv", "boxes"], "refused": EARLIER}
+    with pytest.raises(InputError, match="2 of 6 scans were refused"):
+        run(ITEMS, NoduleResultsHandler(tmp_path / "one", **options), inferer=infer_but_one)
+    out = tmp_path / "several"
+    out.mkdir()
+    for name in ("predictions.csv", "predictions.part7.csv", "cases.csv"):
+        (out / name).write_text("of an earlier run")
+    ranks = Ranks(monkeypatch, size, [nodule_results])
+    handlers = [NoduleResultsHandler(out, **options) for _ in range(size)]
+    first, *others = ranks.run(lambda rank: run(ITEMS, handlers[rank], inferer=infer_but_one, ranks=ranks))
+    assert "2 of 6 scans were refused" in str(first)
+    assert others == handlers[1:]
+    assert without_times(out) == without_times(tmp_path / "one")
+    assert [row["name"] for row in rows(out / "cases.csv")] == ["a", "b", "a_2", "c", "1.2.3", "nan"]
+
+
+def test_each_rank_keeps_its_candidates_so_far(tmp_path, monkeypatch):
+    """The run is cut off before rank 0 writes the table of all."""
+    ranks = Ranks(monkeypatch, 2, [nodule_results])
+    monkeypatch.setattr(NoduleResultsHandler, "_finish", lambda _self: None)
+    handlers = [NoduleResultsHandler(tmp_path, outputs=["contest_csv"]) for _ in range(2)]
+    ranks.run(lambda rank: run(ITEMS[:3], handlers[rank], ranks=ranks))
+    assert tree(tmp_path) == ["predictions.part0.csv", "predictions.part1.csv"]
+    found = [[row["seriesuid"] for row in rows(tmp_path / f"predictions.part{rank}.csv")] for rank in (0, 1)]
+    assert found == [["a"] * 3 + ["nan"] * 3, ["b"] * 3]
 
 
 def test_unknown_output(tmp_path):

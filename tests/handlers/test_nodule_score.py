@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contest's score in an evaluator."""
 
-import json
 import logging
 import math
 from dataclasses import asdict
 
 import pytest
 
-from tests.handlers.chest_scans import NODULE, chest, evaluate, false, hit, run, two_ranks
-from tomobundles.handlers import NoduleScore, nodule_records
+from tests.handlers.chest_scans import NODULE, chest, evaluate, false, hit, run
+from tests.handlers.fake_ranks import fake_ranks
+from tomobundles.handlers import NoduleScore
 from tomobundles.handlers.nodule_records import ScanRecord
 from tomobundles.utils import InputError
 
@@ -91,7 +91,7 @@ def test_scans_of_all_processes(monkeypatch):
     """The other rank has a scan with a hit, and scan a as well."""
     other = ScanRecord(seriesuid="b", world=[[0.0] * 4], probability=[0.4], nodules=[[0.0, 0, 0, 8]])
     mine = ScanRecord(seriesuid="a", patient="a", nodules=[NODULE])
-    two_ranks(monkeypatch, nodule_records, json.dumps([asdict(other), asdict(mine)]))
+    fake_ranks(monkeypatch, after=[[asdict(other), asdict(mine)]])
     metric = NoduleScore()
     metric.update(({"pred": chest("a")["pred"]}, chest("a")))
     assert metric.compute() == 0.5

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import DataLoader, Dataset, MetaTensor
+from torch import nn
 
+from tests.handlers.ranks import Ranks, engine_of, files_of
 from tests.helpers import write_slices
+from tomobundles.data import LoadVolumed, collate_volumes
 from tomobundles.data.writers import FORMS
 from tomobundles.data.writers_names import distinct_names
 from tomobundles.handlers import ResultsHandler
@@ -74,6 +77,37 @@ def test_detection_alone_has_tables_without_areas(tmp_path):
     assert float(row["fluid_max_probability"]) == pytest.approx(0.9)
     assert row["fluid_voxels"] == row["fluid_volume_mm3"] == ""
     assert not (tmp_path / "out" / "scan" / "scan_labelMark").exists()
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_ranks_write_the_files_of_one_process(tmp_path, monkeypatch, size):
+    """One volume is listed twice, as with the labels of two readers; a rank may have none."""
+    volumes = np.random.default_rng(0).integers(0, 255, (2, 2, 8, 6)).astype(np.uint8)
+    folders = [write_slices(tmp_path / f"{name}.img", one) for name, one in zip("ba", volumes, strict=True)]
+    items = [{"image": str(folder)} for folder in (*folders, folders[0])]
+
+    def run(out, ranks=None):
+        data, (engine, sampler) = Dataset(items, LoadVolumed("image")), engine_of(ranks)
+        options = {"class_names": ["a", "b", "c"], "outputs": ["csv", "contest"]}
+        engine(
+            device=torch.device("cpu"),
+            val_data_loader=DataLoader(data, collate_fn=collate_volumes, sampler=sampler(data)),
+            network=nn.Identity(),
+            inferer=lambda inputs, _network: {"label": (inputs > 128).byte()},
+            val_handlers=[ResultsHandler(out, **options)],
+        ).run()
+
+    run(tmp_path / "one")
+    (tmp_path / "several").mkdir()
+    for name in ("findings.csv", "submission.zip"):
+        (tmp_path / "several" / name).write_text("of an earlier run")
+    ranks = Ranks(monkeypatch, size)
+    assert ranks.run(lambda _rank: run(tmp_path / "several", ranks)) == [None] * size
+    files = files_of(tmp_path / "several")
+    assert files == files_of(tmp_path / "one")
+    assert {"b_2/b_2_volume.csv", "findings.csv", "submission.zip"} <= set(files)
+    names = [line.split(b",")[0] for line in files["findings.csv"].splitlines()]
+    assert names == [b"volume", b"b", b"a", b"b_2"]
 
 
 def test_nothing_inferred_nothing_written(tmp_path):

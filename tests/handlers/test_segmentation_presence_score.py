@@ -17,6 +17,7 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.handlers import MetricsSaver, StatsHandler
 
+from tests.handlers.fake_ranks import fake_ranks
 from tomobundles.handlers import SegmentationPresenceScore
 from tomobundles.handlers import segmentation_presence_score as score_module
 from tomobundles.utils import InputError
@@ -185,18 +186,21 @@ def test_pred_must_be_a_dictionary():
 
 
 def test_repeats_on_other_ranks_count_once(monkeypatch):
-    def two_ranks(strings):
-        return [
-            json.dumps([{**item, "name": name} for item in json.loads(strings[0])]) for name in ("", "v0")
-        ] * 2
-
-    monkeypatch.setattr(score_module.idist, "get_world_size", lambda: 4)
-    monkeypatch.setattr(score_module, "string_list_all_gather", two_ranks)
     metric = SegmentationPresenceScore(CLASSES)
-    metric.update([{"label": LABEL, "pred": {"label": PREDICTION}}])
-    rows, distinct = score_module._gather(metric.metrics.records)
-    assert [record.name for record in rows] == ["", "v0", "", "v0"]
-    assert [record.name for record in distinct] == ["", "v0", ""]  # what has no name is never a repeat
+    metric.update([{"label": LABEL, "pred": {"label": PREDICTION}}] * 2)
+    [record, _] = [one.as_lists() for one in metric.metrics.records]
+    named = record | {"name": "v0"}
+    other_reader = named | {"reference": [7, 0]}
+    fake_ranks(monkeypatch, after=[[named, other_reader], [named, record]])
+    rows = score_module._gather(metric.metrics.records)
+    # what has no name is never a repeat
+    assert [(row.name, row.reference.tolist()) for row in rows] == [
+        ("", [8, 0]),
+        ("v0", [8, 0]),
+        ("", [8, 0]),
+        ("v0", [7, 0]),
+        ("", [8, 0]),
+    ]
 
 
 def test_two_processes(tmp_path):
@@ -212,7 +216,7 @@ def test_two_processes(tmp_path):
     for result in results:
         # Dice 1, 0 and 1/2 of three volumes, the repeated one once
         assert result["score"] == pytest.approx(0.5)
-        assert result["names"] == ["v0", "v2", "v1", "v0"]
-        assert result["rows"] == [[1.0], [0.5], [0.0], [1.0]]
+        assert result["names"] == ["v0", "v1", "v2"]
+        assert result["rows"] == [[1.0], [0.0], [0.5]]
     assert [result["files"] for result in results] == [["last.pt", "model.pt"], []]
     assert results[0]["keys"] == ["bias", "weight"]  # without the "module." of the data-parallel wrapper

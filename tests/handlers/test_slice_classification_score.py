@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -14,9 +13,9 @@ from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 from torch import nn
 
+from tests.handlers.fake_ranks import fake_ranks
 from tomobundles.data import collate_volumes
 from tomobundles.handlers import SliceClassificationScore
-from tomobundles.handlers import slice_classification_score as score_module
 from tomobundles.transforms import SlicePosteriorsd
 from tomobundles.utils import InputError
 
@@ -165,27 +164,23 @@ def test_two_series_of_one_folder_have_two_names():
 
 def gathered(monkeypatch, ranks):
     """What a rank sees of all ranks' records."""
-    payloads = []
+    shares = []
     for records in ranks:
         metric = SliceClassificationScore(NAMES, key="f2_micro")
         for name, label in records:
             pred = SlicePosteriorsd()({"pred": {"logits": LOGITS}})["pred"]
             image = MetaTensor(torch.zeros(1), meta={"filename_or_obj": name})
             metric.update(({"image": image, "label": label, "pred": pred}, {"patient": f"of {name}"}))
-        payloads.append(json.dumps([record.as_lists() for record in metric.metrics.records]))
-    sent = []
-    monkeypatch.setattr(score_module.idist, "get_world_size", lambda: len(ranks))
-    monkeypatch.setattr(score_module, "string_list_all_gather", lambda s: sent.extend(s) or payloads)
-    found = metric._gathered()
-    assert sent == payloads[-1:]
-    return found
+        shares.append(metric)
+    fake_ranks(monkeypatch, after=[[one.as_lists() for one in m.metrics.records] for m in shares[1:]])
+    return shares[0]._gathered()
 
 
 def test_all_ranks_are_scored_together_and_repeats_count_once(monkeypatch):
     none = torch.zeros(3, 4)
     found = gathered(monkeypatch, [[("v0", LABEL), ("v2", none)], [("v1", none), ("v0", LABEL)]])
-    assert [record.name for record in found.records] == ["v0", "v2", "v1"]
-    assert [record.patient for record in found.records] == ["of v0", "of v2", "of v1"]
+    assert [record.name for record in found.records] == ["v0", "v1", "v2"]
+    assert [record.patient for record in found.records] == ["of v0", "of v1", "of v2"]
     torch.testing.assert_close(found.records[0].label, LABEL, equal_nan=True)
     assert found.records[0].scores["context"].dtype == torch.float32
     assert found.aggregate()["f2_micro"] == pytest.approx(5 / (5 + 4 + 1 + 3 + 3))
@@ -196,7 +191,7 @@ def test_what_is_no_repeat(monkeypatch):
     second = LABEL.clone()
     second[1, 3] = 1
     found = gathered(monkeypatch, [[("", LABEL), ("v0", LABEL)], [("", LABEL), ("v0", second)]])
-    assert [record.name for record in found.records] == ["", "v0", "", "v0"]
+    assert [record.name for record in found.records] == ["", "", "v0", "v0"]
 
 
 def test_no_label_on_any_rank(monkeypatch):

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
-from monai.engines import SupervisedEvaluator
 from monai.transforms import Compose
 from PIL import Image
 from pydicom import dcmread
 from torch import nn
 
 from tests.data.dicom.ct_sources import all_text
+from tests.handlers.ranks import Ranks, engine_of, files_of
 from tests.helpers import write_slices
 from tomobundles.data import CLASSES, LoadSliceLabelsd, LoadVolumed, collate_volumes, find_studies
 from tomobundles.data.phantoms.dicom_series import write_dicom_series
@@ -73,13 +73,14 @@ def infer(inputs, _network):
     return {"logits": own, "context_logits": context, "cam": torch.ones(1, 5, 5, 4, depth)}
 
 
-def run(items, handler, *, labels=False, times=1):
+def run(items, handler, *, labels=False, times=1, ranks=None, inferer=infer):
     steps = [LoadVolumed("image")] + ([LoadSliceLabelsd()] if labels else [])
-    evaluator = SupervisedEvaluator(
+    data, (engine, sampler) = Dataset(items, Compose(steps)), engine_of(ranks)
+    evaluator = engine(
         device=torch.device("cpu"),
-        val_data_loader=DataLoader(Dataset(items, Compose(steps)), collate_fn=collate_volumes),
+        val_data_loader=DataLoader(data, collate_fn=collate_volumes, sampler=sampler(data)),
         network=nn.Identity(),
-        inferer=infer,
+        inferer=inferer,
         postprocessing=SlicePosteriorsd(),
         val_handlers=[handler],
     )
@@ -115,6 +116,10 @@ def dicom_study(folder, *, tilt_deg=0.0, series="one", study="study", **changes)
     for file in place.glob("*.dcm"):
         file.rename(file.with_name(f"Erika_{file.name}"))
     return place
+
+
+def results_of(handler):
+    return [result for _, result in handler._results]
 
 
 def rows(path):
@@ -221,8 +226,8 @@ def test_a_study_is_on_disk_before_the_next_one(tmp_path, monkeypatch):
     )
     assert seen == [[], ["a_patient.csv", "a_slices.csv"]]
     # and its pixels are not kept
-    assert [result.image.shape for result in handler._results] == [(1, 1, DEPTH)] * 2
-    assert not [result for result in handler._results if result.cam is not None]
+    assert [result.image.shape for result in results_of(handler)] == [(1, 1, DEPTH)] * 2
+    assert not [result for result in results_of(handler) if result.cam is not None]
 
 
 def test_the_same_study_twice_is_not_overwritten(tmp_path):
@@ -244,6 +249,53 @@ def test_each_run_starts_anew(tmp_path):
         "patients.csv",
         "slices.csv",
     ]
+
+
+def infer_all_but_bright(inputs, network):
+    """NaN where a volume's first voxel is 255."""
+    found = infer(inputs, network)
+    return found | {"logits": found["logits"] * np.nan} if inputs[0, 0, 0, 0, 0] == 255 else found
+
+
+@pytest.mark.parametrize("size", [2, 6])
+def test_ranks_write_the_files_of_one_process(tmp_path, monkeypatch, size):
+    """Studies listed twice, one that is refused while it runs, two refused before, a rank without any."""
+    bright = np.full((DEPTH, 20, 16), 255, np.uint8)
+    broken = {"image": str(write_slices(tmp_path / "broken", bright, suffix=".png"))}
+    items = [jpg_study(tmp_path), nifti_study(tmp_path / "x" / "a.nii.gz"), broken, jpg_study(tmp_path)]
+    items.append({"image": str(dicom_study(tmp_path))})
+    options = {"outputs": ["csv", "html", "contest", "rsna"], "refused": REFUSED}
+    outs = {size: tmp_path / f"out{size}" for size in (1, size)}
+    with pytest.raises(InputError, match="3 of 7 studies were refused"):
+        run(items, handler_of(outs[1], **options), inferer=infer_all_but_bright)
+    outs[size].mkdir()
+    (outs[size] / "slices.csv").write_text("of an earlier run")
+    ranks = Ranks(monkeypatch, size)
+
+    def one(_rank):
+        run(items, handler_of(outs[size], **options), inferer=infer_all_but_bright, ranks=ranks)
+
+    first, *others = ranks.run(one)
+    assert "3 of 7 studies were refused" in str(first)
+    assert others == [None] * (size - 1)
+    assert ranks.ended == [0]
+    assert files_of(outs[size]) == files_of(outs[1])
+    names = [row["name"] for row in rows(outs[1] / "patients.csv")]
+    assert names[:3] == ["head", "a", "head_2"]
+    assert names[4:] == ["1.2.3", "b", "broken"]
+
+
+def test_tables_of_an_earlier_run_are_gone_while_one_runs(tmp_path):
+    out = tmp_path / "out"
+    handler = handler_of(out, outputs=["csv", "rsna"])
+    run([jpg_study(tmp_path)], handler)
+
+    def fails(inputs, network):
+        assert sorted(path.name for path in out.iterdir()) == ["head"]
+        raise RuntimeError("the network fails")
+
+    with pytest.raises(RuntimeError, match="the network fails"):
+        run([jpg_study(tmp_path)], handler, inferer=fails)
 
 
 REFUSED = [
@@ -283,7 +335,7 @@ def test_nothing_inferred(tmp_path):
 
 def test_a_spacing_that_is_not_known_gives_no_positions(tmp_path):
     handler = run([jpg_study(tmp_path)], handler_of(tmp_path / "out", outputs=["csv"]))
-    assert handler._results[0].positions_mm is handler._results[0].spacing is None
+    assert results_of(handler)[0].positions_mm is results_of(handler)[0].spacing is None
     assert {row["z_mm"] for row in rows(tmp_path / "out" / "slices.csv")} == {""}
 
 
@@ -293,7 +345,7 @@ def test_positions_of_a_volume_are_along_its_normal(tmp_path):
     handler = run(
         [nifti_study(tmp_path / "a.nii", affine)], handler_of(tmp_path / "out", outputs=["csv", "heatmaps"])
     )
-    [result] = handler._results
+    [result] = results_of(handler)
     assert [float(row["z_mm"]) for row in rows(tmp_path / "out" / "slices.csv")] == [0, 3, 6, 9]
     assert result.spacing == pytest.approx([0.75, 0.5, 5])  # rows, columns, slices
     heat = nib.load(tmp_path / "out" / "a" / "a_IPH_heatmap.nii.gz")
@@ -304,7 +356,7 @@ def test_positions_of_a_volume_are_along_its_normal(tmp_path):
 def test_labels_are_shown_beside_the_scores(tmp_path):
     label = {"slices": {"2": {"SDH": 1}}}
     handler = run([jpg_study(tmp_path) | {"label": label}], handler_of(tmp_path / "out"), labels=True)
-    [result] = handler._results
+    [result] = results_of(handler)
     assert result.label.shape == (6, DEPTH)
     assert result.label[3, 1] == 1
     assert np.isnan(result.label[3, 0])
@@ -319,7 +371,7 @@ def test_a_dicom_study_goes_by_its_uid_and_the_patient_is_nowhere(tmp_path):
     out = tmp_path / "out"
     handler = run(studies.items, handler_of(out, outputs=ALL))
     uid = dcmread(next(source.iterdir())).StudyInstanceUID
-    [result] = handler._results
+    [result] = results_of(handler)
     assert result.name == result.patient == result.study_uid == uid
     files = [path for path in out.rglob("*") if path.is_file()]
     assert {path.parent.name for path in files} == {"out", uid}
@@ -356,7 +408,7 @@ def test_what_the_reader_noticed_is_on_the_page(tmp_path, parts):
     dicom_study(tmp_path, BodyPartExamined="CHEST" if parts else "HEAD")
     items = find_studies(dataset_dir=tmp_path).items
     handler = run(items, handler_of(tmp_path / "out", outputs=["html"]))
-    [result] = handler._results
+    [result] = results_of(handler)
     assert result.findings == list(parts)  # collating splits no sentence
     page = (tmp_path / "out" / result.name / f"{result.name}.html").read_text()
     assert ("Nothing was found to be unusual" in page) == (not parts)
@@ -419,7 +471,7 @@ def test_a_tilted_series_keeps_its_affine(tmp_path):
     dicom_study(tmp_path, tilt_deg=20.0)
     [item] = find_studies(dataset_dir=tmp_path).items
     handler = run([item], handler_of(tmp_path / "out", outputs=["csv", "heatmaps"]))
-    [result] = handler._results
+    [result] = results_of(handler)
     table = LoadVolumed("image")(item)["image"].affine.numpy()
     np.testing.assert_allclose(result.affine, table)
     # the table moves by 5 / cos 20 mm along z, while the normal leans by 20 degrees
@@ -437,7 +489,7 @@ def test_the_real_tilted_series(real_data, tmp_path):
         pytest.skip(f"no {source}")
     [item] = find_studies(dataset_dir=source, check=LoadVolumed("image")).items
     out = tmp_path / "out"
-    [result] = run([item], handler_of(out, outputs=["csv", "heatmaps", *DICOM_FORMS]))._results
+    [result] = results_of(run([item], handler_of(out, outputs=["csv", "heatmaps", *DICOM_FORMS])))
     headers = sorted(map(dcmread, source.glob("*.dcm")), key=lambda one: one.ImagePositionPatient[2])
     assert [row["SOPInstanceUID"] for row in rows(out / "slices.csv")] == [
         one.SOPInstanceUID for one in headers
@@ -452,19 +504,16 @@ def test_the_real_tilted_series(real_data, tmp_path):
     assert len(list(out.rglob("*.dcm"))) == 2
 
 
-def test_a_network_that_gives_nan_costs_one_study_not_all(tmp_path, monkeypatch):
+def test_a_network_that_gives_nan_costs_one_study_not_all(tmp_path):
     good, bad = nifti_study(tmp_path / "good.nii.gz"), nifti_study(tmp_path / "bad.nii.gz")
 
-    plain = infer
-
     def diverged(inputs, network):
-        outputs = plain(inputs, network)
+        outputs = infer(inputs, network)
         broken = "bad" in str(inputs.meta["filename_or_obj"])
         return {key: value * float("nan") for key, value in outputs.items()} if broken else outputs
 
-    monkeypatch.setitem(run.__globals__, "infer", diverged)
     with pytest.raises(InputError, match="1 of 2 studies"):
-        run([bad, good], StudyResultsHandler(tmp_path / "out", CLASSES, outputs=["csv"]))
+        run([bad, good], handler_of(tmp_path / "out", outputs=["csv"]), inferer=diverged)
     found = {row["name"]: row for row in rows(tmp_path / "out" / "patients.csv")}
     assert {name: row["status"] for name, row in found.items()} == {"good": "ok", "bad": "refused"}
     assert "NaN" in found["bad"]["reason"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
-from monai.engines import SupervisedEvaluator
 from torch import nn
 
+from tests.handlers.ranks import Ranks, engine_of, files_of
 from tomobundles.data import ProbabilityFolder, collate_one, prepare_volumes
 from tomobundles.data.volumes import ArrayVolume
 from tomobundles.handlers import VesselResultsHandler
@@ -42,10 +42,11 @@ def _sample(name, *, named=True):
     return {"image": image, "native": image} | ({"name": name} if named else {})
 
 
-def _evaluator(samples, handler, folder, *, network=None, inferer=None):
-    return SupervisedEvaluator(
+def _evaluator(samples, handler, folder, *, network=None, inferer=None, ranks=None):
+    data, (engine, sampler) = Dataset(samples), engine_of(ranks)
+    return engine(
         device=torch.device("cpu"),
-        val_data_loader=DataLoader(Dataset(samples), batch_size=1, collate_fn=collate_one),
+        val_data_loader=DataLoader(data, batch_size=1, collate_fn=collate_one, sampler=sampler(data)),
         network=network or _Bright(),
         inferer=inferer or VolumeInferer(store=ProbabilityFolder(folder), progress=False),
         prepare_batch=prepare_volumes,
@@ -187,6 +188,43 @@ def test_an_inferer_without_a_store(tmp_path):
     record = json.loads((tmp_path / "out" / "a" / "run.json").read_text())
     assert (record["num_slices"], record["axes"], record["vessel_voxels"]) == (1, [], 19)
     assert not (tmp_path / "out" / "cache").exists()
+
+
+def _without_times(folder):
+    files = files_of(folder)
+    for name in [name for name in files if name.endswith("run.json")]:
+        record = json.loads(files[name])
+        files[name] = {key: value for key, value in record.items() if "seconds" not in key}
+    table = _rows(folder / "vessels.csv")
+    files["vessels.csv"] = [{k: v for k, v in row.items() if "seconds" not in k} for row in table]
+    return files
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_ranks_write_the_files_of_one_process(tmp_path, monkeypatch, size):
+    samples = [_sample(name) for name in "cab"]
+    one = _run(tmp_path / "one", samples=samples, outputs=["npy", "rle"])
+    out = tmp_path / "several"
+    (out / "cache" / "volumes").mkdir(parents=True)
+    for name in ("vessels.csv", "submission.csv"):
+        (out / name).write_text("of an earlier run")
+    ranks = Ranks(monkeypatch, size)
+    options = {"outputs": ["npy", "rle"], "cache_dir": out / "cache" / "volumes"}
+    handlers = [VesselResultsHandler(out, **options) for _ in range(size)]
+    work = out / "cache" / "probabilities"
+    done = ranks.run(lambda rank: _evaluator(samples, handlers[rank], work, ranks=ranks).run())
+    assert done == [None] * size
+    assert _without_times(out) == _without_times(one)
+    assert [row["name"] for row in _rows(out / "vessels.csv")] == ["c", "a", "b"]
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "c", "submission.csv", "vessels.csv"]
+
+
+def test_two_ranks_do_not_write_one_volume(tmp_path, monkeypatch):
+    ranks = Ranks(monkeypatch, 2)
+    samples = [_sample("a"), _sample("a")]
+    handlers = [VesselResultsHandler(tmp_path / "out", outputs=["npy"]) for _ in range(2)]
+    errors = ranks.run(lambda rank: _evaluator(samples, handlers[rank], tmp_path, ranks=ranks).run())
+    assert ["volume a is listed twice" in str(error) for error in errors] == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of volumes on disk as an evaluator's key metric."""
 
-import json
 import math
 from types import SimpleNamespace
 
-import ignite.distributed as idist
 import numpy as np
 import pytest
 from ignite.engine import Engine
 
+from tests.handlers.fake_ranks import fake_ranks
 from tomobundles.data.volumes import ArrayVolume
 from tomobundles.handlers import VesselScore
-from tomobundles.handlers import vessel_score as module
 from tomobundles.metrics import VesselScores
 from tomobundles.utils import InputError
 
@@ -125,7 +123,16 @@ def test_records_of_all_processes_count_once(monkeypatch):
     metric = VesselScore(bands=None)
     metric.update(_output(LABEL, name="k0"))
     others = [{"name": "k1", "surface_dice": 0.5}, {"name": "k0", "surface_dice": 1.0}]
-    monkeypatch.setattr(idist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(module, "string_list_all_gather", lambda texts: [*texts, json.dumps(others)])
-    assert metric.compute() == 0.75
+    fake_ranks(monkeypatch, after=[others])
+    assert metric.compute() == metric.compute() == 0.75
     assert [record["name"] for record in metric.records] == ["k0", "k1"]
+
+
+def test_volumes_without_label_keep_the_place_of_the_others(monkeypatch):
+    """Volumes k0 to k3 dealt out to two ranks; k0 and k3 have no label."""
+    metric = VesselScore(bands=None)
+    for name, label in (("k0", None), ("k2", LABEL)):
+        metric.update(_output(LABEL, label, name=name))
+    fake_ranks(monkeypatch, after=[[{"name": "k1", "surface_dice": 0.5}, None]])
+    assert metric.compute() == 0.75
+    assert [record["name"] for record in metric.records] == ["k1", "k2"]

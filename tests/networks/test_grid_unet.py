@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from tomobundles.networks import GridUNet
+from tomobundles.networks.any_size import pad_by_edge
 from tomobundles.utils import InputError
 
 CHANNELS = (4, 6, 8, 10, 12)
@@ -76,7 +77,7 @@ def test_receptive_field(level: int, dilations: tuple[int, ...], expected: int) 
 def test_no_padding_when_divisible() -> None:
     network = GridUNet(channels=CHANNELS)
     image = torch.randn(1, 3, 32, 48)
-    assert network._pad(image) is image
+    assert pad_by_edge(image, 2**network.depth) is image
 
 
 def test_padding_repeats_the_edge_and_is_cropped() -> None:
@@ -91,7 +92,11 @@ def test_padding_repeats_the_edge_and_is_cropped() -> None:
 
 def test_multiple_follows_the_levels() -> None:
     # Two levels are one pool: 7 pads to 8, not to 16.
-    assert GridUNet(channels=(4, 8))._pad(torch.zeros(1, 3, 7, 8)).shape == (1, 3, 8, 8)
+    network = GridUNet(channels=(4, 8)).eval()
+    seen = []
+    network.encoder[0].register_forward_hook(lambda _, given, __: seen.append(given[0].shape))
+    network(torch.zeros(1, 3, 7, 8))
+    assert seen == [(1, 3, 8, 8)]
 
 
 def test_deep_supervision_averages_the_logits() -> None:

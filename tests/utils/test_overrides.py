@@ -50,6 +50,8 @@ def run(tmp_path):
         ("--train#flexible#anything", "2"),
         ("--train#keywords#pin_memory", "True"),
         ("--epochs", "$None"),
+        ("--tracking", "mlflow", "--tracking_uri", "sqlite:///runs.db", "--experiment_name", "x"),
+        ("--tracking", "mlflow", "--run_name", "x", "--save_execute_config", "False"),
         ("--resume", "None"),  # dropped, and null as it was
     ],
 )

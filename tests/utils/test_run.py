@@ -19,6 +19,7 @@ class _ExitError(Exception):
 def _put_back(monkeypatch):
     """What a run changes in the process, put back after each test."""
     monkeypatch.delenv("TOMOBUNDLES_DEBUG", raising=False)
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     yield
     for name in ("SupervisedTrainer", "SupervisedEvaluator"):
@@ -107,3 +108,11 @@ def test_the_engines_word_on_an_exception_is_dropped_and_nothing_else(caplog):
     logger.warning("Engine run is terminating due to exception: x")
     logger.warning("Epoch[1] Complete")
     assert [record.getMessage() for record in caplog.records] == ["Epoch[1] Complete"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "true"), ("false", "false")])
+def test_mlflow_reports_nothing_to_its_makers_unless_told_to(monkeypatch, before, after):
+    if before is not None:
+        monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", before)
+    start_run(seed=None, keep_memory=False)
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == after

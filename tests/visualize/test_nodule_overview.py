@@ -6,6 +6,7 @@ from tomobundles.utils import InputError
 from tomobundles.visualize.nodule_overview import (
     LUNG_COLORS,
     compose_lung_slices,
+    compose_marked_slices,
     compose_projections,
     project,
 )
@@ -115,3 +116,38 @@ def test_an_image_of_another_kind(image):
 def test_lungs_on_another_grid():
     with pytest.raises(InputError, match=r"lungs of shape \(4, 5, 6\) do not fit"):
         compose_lung_slices(np.zeros(SHAPE, np.uint8), np.zeros((4, 5, 6), np.uint8), spacing=ONE)
+
+
+def test_slices_cut_spheres_in_circles():
+    """10 pixels a mm: a sphere of 10 mm has a circle of 8 mm in a plane 3 mm off its centre."""
+    image = np.zeros(SHAPE, np.uint8)
+    nodule, candidate = NoduleMark((10, 15, 20), 10.0), NoduleMark((6, 8, 29), 4.0, "0.93")
+    options = {"spacing": ONE, "annotated": [nodule], "height": 200}
+    picture = compose_marked_slices(image, [20, 23, 29], [candidate], **options)
+    assert picture.size == (3 * 300 + 8, 200)
+    parts = [np.asarray(picture)[:, left : left + 300] for left in (0, 304, 608)]
+    for part, diameter in zip(parts, (100, 80, None), strict=True):
+        found = places(part, ANNOTATED)
+        if diameter is None:
+            assert not len(found)
+        else:
+            assert np.ptp(found, axis=0) == pytest.approx(diameter, abs=2)
+            assert found.mean(axis=0) == pytest.approx((104.5, 154.5), abs=2)
+    assert [len(places(part, CANDIDATE)) > 0 for part in parts] == [False, False, True]
+
+
+def test_a_sphere_thinner_than_a_slice_is_drawn_in_the_nearest():
+    image = np.zeros(SHAPE, np.uint8)
+    marks = [NoduleMark((10, 15, 20.4), 2.0)]
+    drawn = [
+        len(places(compose_marked_slices(image, [index], marks, spacing=(1, 1, 5)), CANDIDATE))
+        for index in (19, 20, 21)
+    ]
+    assert drawn[1] > 0
+    assert drawn[0] == drawn[2] == 0
+
+
+@pytest.mark.parametrize("slices", [[], [40], [-1]])
+def test_slices_that_are_not_there(slices):
+    with pytest.raises(InputError, match="0 to 39 are possible"):
+        compose_marked_slices(np.zeros(SHAPE, np.uint8), slices, [], spacing=ONE)

@@ -3,6 +3,8 @@ import errno
 import itertools
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -140,3 +142,22 @@ def test_a_damaged_source_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="NaN"):
         stage(open_volume(_stack(tmp_path / "slices", array)), tmp_path / "cache", progress=False)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_of_two_at_a_time_one_copies(tmp_path, monkeypatch):
+    """Threads stand for processes: the one that comes second waits, and takes the first one's copy."""
+    source = open_volume(_stack(tmp_path / "slices"))
+    written, write = [], RawVolume.write
+
+    def slowly(self, box, values):
+        written.append(box)
+        time.sleep(0.05)
+        write(self, box, values)
+
+    monkeypatch.setattr(RawVolume, "write", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        copies = list(pool.map(lambda _: stage(source, tmp_path / "cache", progress=False), range(2)))
+    assert len(written) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    for copy in copies:
+        np.testing.assert_array_equal(copy.read_all(), source.read_all())
