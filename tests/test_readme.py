@@ -94,8 +94,16 @@ def _check_pip(words):
 
 def _check_run(words):
     files = _config_files(words)
+    if files[0].startswith("configs/"):  # from the root of any bundle, unpacked
+        files = [f"bundles/oct_edema/{file}" for file in files]
+        words = [
+            *words[: words.index("--config_file") + 1],
+            str(files),
+            *words[words.index("--config_file") + 2 :],
+        ]
     assert all((ROOT / file).is_file() for file in files)
-    assert words[4] in ConfigParser.load_config_files(files), f"no run id {words[4]}"
+    run_id = "run" if words[4].startswith("--") else words[4]
+    assert run_id in ConfigParser.load_config_files(files), f"no run id {run_id}"
     check_overrides(["monai/bundle/__main__.py", *words[3:]])
 
 
@@ -117,11 +125,14 @@ def _check_torchrun(words):
     _check_run(["python", *words[start:]])
 
 
-# run by tests/test_download.py and tests/test_hub.py, or by nobody here
+# run by tests/test_download.py, test_hub.py and bundles/test_exported.py, or by nobody here
 ELSEWHERE = (
     ["python", "-m", "http.server"],
     ["python", "-m", "monai.bundle", "download"],
     ["python", "-m", "fire", "monai.bundle", "push_to_hf_hub"],
+    ["python", "-m", "monai.bundle", "ckpt_export", "network_def"],
+    ["python", "-m", "monai.bundle", "verify_net_in_out", "network_def"],
+    ["python", "-m", "monai.bundle", "trt_export", "network_def"],
     ["sha256sum"],
     ["unzip"],
     ["cd"],

@@ -12,6 +12,7 @@ import re
 import runpy
 import sys
 from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
 
@@ -37,26 +38,31 @@ def with_requirements(names: list[str]) -> set[str]:
     return found
 
 
-class Refuse(MetaPathFinder):
-    """Refuses top-level modules of all other distributions."""
+class OnlySome(MetaPathFinder):
+    """Finds modules on the path as Python does, but none of the distributions that are not allowed."""
 
     def __init__(self, allowed: set[str]) -> None:
         owners = packages_distributions()
-        self.refused = {
+        self.hidden = {
             name for name, dists in owners.items() if not {_plain(dist) for dist in dists} & allowed
         } - {"tomobundles"}  # whose installed copy -S hides; the bundle's own is wanted
 
     def find_spec(self, fullname, path=None, target=None):
-        """Say no to what is not there in such an environment."""
-        if fullname.partition(".")[0] in self.refused:
-            raise ModuleNotFoundError(f"No module named {fullname!r} (not required)", name=fullname)
-        return None
+        """The spec, or None as for what is not there."""
+        if fullname.partition(".")[0] in self.hidden:
+            return None
+        return PathFinder.find_spec(fullname, path, target)
+
+    def find_distributions(self, *args, **kwargs):
+        """Versions of distributions, as Python finds them."""
+        return PathFinder.find_distributions(*args, **kwargs)
 
 
 def main() -> None:
     """Set up, then run the rest of the command line."""
     _, names, *command = sys.argv
-    sys.meta_path.insert(0, Refuse(with_requirements(names.split(","))))
+    only = OnlySome(with_requirements(names.split(",")))
+    sys.meta_path[:] = [only if finder is PathFinder else finder for finder in sys.meta_path]
     if command[0] == "-m":
         sys.argv = command[1:]
         sys.path[0] = ""  # as python -m does

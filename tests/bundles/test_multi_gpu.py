@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.bundles.torchrun import bundle, torchrun
-from tests.helpers import ICH, KIDNEY, LUNG, OCT, ROOT, TINY_DETECTOR, workflow
+from tests.helpers import ICH, KIDNEY, LUNG, OCT, ROOT, SMALL, TINY_DETECTOR, workflow
 from tomobundles.utils import find_input_error
 
 TRAIN = ("train.json", "multi_gpu_train.json")
@@ -98,59 +98,89 @@ def test_the_comparison_sees_a_mean_of_sums(steps):
     assert steps["wrong mean"]["difference"] > 1e-5
 
 
-# configs, overrides of all, of the training, and the key metric; three volumes or one on two processes
+# configs, overrides of all runs, of the training, the key metric; two processes share three volumes or one
 BUNDLES = {
-    "oct_edema": (OCT, {"batch_size": 4}, {}, "score"),
-    "ich": (
-        ICH,
-        {"network_def#backbone": "resnet18", "validation_fraction": 0.5, "batch_size": 4},
-        {},
-        "auc",
-    ),
-    "kidney_vasculature": (KIDNEY, {"width": 4}, {"patches_per_epoch": 16}, "surface_dice"),
+    "oct_edema": (OCT, {"batch_size": 4}, {"epochs": 3}, "score"),
+    "ich": (ICH, SMALL["ich"] | {"validation_fraction": 0.5, "batch_size": 4}, {"epochs": 1}, "auc"),
+    "kidney_vasculature": (KIDNEY, {"width": 4}, {"epochs": 1, "patches_per_epoch": 16}, "surface_dice"),
     "lung_nodule": (
         LUNG,
         TINY_DETECTOR | {"validation_fraction": 0.6},
-        {"crops_per_epoch": 16, "val_interval": 1},
+        {"epochs": 1, "crops_per_epoch": 16, "val_interval": 1},
         "cpm",
     ),
 }
+OTHERS = list(BUNDLES)[1:]
 
 
-@pytest.mark.parametrize("name", BUNDLES)
-def test_train_and_evaluate(name, request, tmp_path, contest_dir, heads_dir, kidneys_dir, chests_dir):
-    configs, both, training, metric = BUNDLES[name]
-    data = dict(zip(BUNDLES, (contest_dir, heads_dir, kidneys_dir, chests_dir), strict=True))[name]
-    both = both | {"dataset_dir": str(data)}
-    output, together, alone = tmp_path / "output", tmp_path / "together", tmp_path / "alone"
-    last, options = 1, both | {"output_dir": str(output)}
-    if name == "oct_edema":  # goes on from a training by one process
-        last, trained = 3, request.getfixturevalue("trained")
-        training = {"resume": str(trained / "models" / "last.pt")}
-    done = bundle(
-        configs,
-        *TRAIN,
-        scratch=tmp_path / "1",
-        run_id="training",
-        output_dir=output,
-        epochs=last,
-        **both,
-        **training,
-    )
+def _files(configs, names):
+    return [str(configs / name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory, heads_dir, kidneys_dir, chests_dir):
+    """Three bundles trained and evaluated by the same two processes: the run, and the folder of all."""
+    folder, runs = tmp_path_factory.mktemp("others"), []
+    for name, data in zip(OTHERS, (heads_dir, kidneys_dir, chests_dir), strict=True):
+        configs, both, training, _ = BUNDLES[name]
+        both = both | {"dataset_dir": data, "output_dir": folder / name}
+        more = {"evaluation_dir": folder / name / "together"}
+        runs.append(both | training | {"run_id": "training", "config_file": _files(configs, TRAIN)})
+        runs.append(both | more | {"run_id": "evaluating", "config_file": _files(configs, EVALUATE)})
+    (folder / "runs.json").write_text(json.dumps(runs, default=str))
+    worker = str(Path(__file__).with_name("bundle_worker.py"))
+    done = torchrun(worker, str(folder / "runs.json"), scratch=folder / "run")
     assert done.code == 0, done.output[-4000:]
-    assert done.output.count(f"epoch {last}/{last}") == 1  # only rank 0 logs
+    return done, folder
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_train_and_evaluate(name, others, heads_dir, kidneys_dir, chests_dir):
+    done, folder = others
+    data = dict(zip(OTHERS, (heads_dir, kidneys_dir, chests_dir), strict=True))[name]
+    _check_writers(done, folder / name)
+    _check_training(folder / name)
+    _check_evaluation(name, folder / name, data)
+
+
+def test_as_typed(tmp_path, contest_dir, trained):
+    """Training goes on from that of one process; evaluation without a run id, as the model zoo has it."""
+    configs, both, training, _ = BUNDLES["oct_edema"]
+    output = tmp_path / "output"
+    options = both | {"dataset_dir": contest_dir, "output_dir": output}
+    resume = {"run_id": "training", "resume": trained / "models" / "last.pt"}
+    done = bundle(configs, *TRAIN, scratch=tmp_path / "1", **options, **training, **resume)
+    assert done.code == 0, done.output[-4000:]
+    assert done.output.count("epoch 3/3") == done.output.count("resumed after epoch 2") == 1  # rank 0's
+    _check_writers(done, output)
+    _check_training(output)
+    done = bundle(configs, *EVALUATE, scratch=tmp_path / "2", evaluation_dir=output / "together", **options)
+    assert done.code == 0, done.output[-4000:]
+    _check_evaluation("oct_edema", output, contest_dir)
+
+
+def _check_writers(done, output):
+    """Rank 1 writes nothing but its own volumes: their cache, in an evaluation their folders and its rows."""
+    assert "models/model.pt" in done.under(output, rank=0)
+    by_1 = {path for path in done.under(output, rank=1) if path.split("/")[0] not in ("cache", "together")}
+    assert by_1 == set()
+    names = {path.split("/")[1] for path in done.under(output, rank=1) if path.startswith("together/")}
+    endings = (".json", ".csv", ".zip", ".html", ".png")
+    assert not {name for name in names if name.endswith(endings) and ".part1" not in name}
+
+
+def _check_training(output):
     assert {"history.csv", "curves.png", "models"} <= {path.name for path in output.iterdir()}
     weights = torch.load(output / "models" / "model.pt", weights_only=True)
     assert not any(key.startswith("module.") for key in weights)
-    assert not [path for path in done.under(output, rank=1) if not path.startswith("cache")]
-    assert done.under(output, rank=0)
 
-    options = both | {"output_dir": str(output)}
-    done = bundle(
-        configs, *EVALUATE, scratch=tmp_path / "2", evaluation_dir=together, **options
-    )  # the zoo's form
-    assert done.code == 0, done.output[-4000:]
-    workflow(configs / "train.json", configs / "evaluate.json", evaluation_dir=str(alone), **options).run()
+
+def _check_evaluation(name, output, data):
+    """Two processes gave what this one gives, and what the training saw when it saved the network."""
+    configs, both, _, metric = BUNDLES[name]
+    together, alone = output / "together", output / "alone"
+    options = both | {"dataset_dir": str(data), "output_dir": str(output), "evaluation_dir": str(alone)}
+    workflow(configs / "train.json", configs / "evaluate.json", **options).run()
     found = json.loads((together / "metrics.json").read_text())
     assert found == json.loads((alone / "metrics.json").read_text())
     tables = [table for table in TABLES if (alone / table).is_file()]
@@ -162,9 +192,8 @@ def test_train_and_evaluate(name, request, tmp_path, contest_dir, heads_dir, kid
 
 def _untimed(path):
     with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {key: one for key, one in row.items() if "seconds" not in key} for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    return [{key: one for key, one in row.items() if "seconds" not in key} for row in rows]
 
 
 def _last_value(path, metric):

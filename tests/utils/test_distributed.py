@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 from pathlib import Path
 
+import ignite.distributed as idist
 import pytest
 import torch
 from monai.utils import set_determinism
@@ -103,6 +105,46 @@ def test_one_process_needs_no_group():
     end_process_group()
 
 
+@pytest.fixture
+def _two_of_one(monkeypatch):
+    """A group of one process that takes itself for the first of two."""
+    given = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 0}
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    start_process_group(seed=None)
+    monkeypatch.setattr(idist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(idist, "all_gather", lambda tensor: torch.cat([tensor, tensor]))
+    yield
+    monkeypatch.undo()
+    end_process_group()
+
+
+@pytest.mark.usefixtures("_two_of_one")
+def test_what_is_gathered():
+    assert gather_json(["ä", math.inf]) == [["ä", math.inf]] * 2
+    assert gather_in_order([1, 2], key=lambda value: None) == [1, 1, 2, 2]
+
+
+@pytest.mark.usefixtures("_two_of_one")
+@pytest.mark.parametrize(
+    ("rank", "local", "before"), [(0, 0, 0), (1, 1, 2), (2, 0, 1)], ids=["first", "beside it", "elsewhere"]
+)
+def test_turns(rank, local, before, monkeypatch):
+    """Two barriers on every rank; how many of them are before its turn."""
+    seen = []
+    monkeypatch.setattr(idist, "get_rank", lambda: rank)
+    monkeypatch.setattr(idist, "get_local_rank", lambda: local)
+    monkeypatch.setattr(distributed, "barrier", lambda: seen.append("barrier"))
+    with rank0_first():
+        seen.append("turn")
+    assert seen == ["barrier"] * before + ["turn"] + ["barrier"] * (2 - before)
+    seen.clear()
+    monkeypatch.setattr(idist, "get_rank", lambda: 0)
+    with pytest.raises(ZeroDivisionError), rank0_first():
+        raise ZeroDivisionError
+    assert seen == []  # the others wait until torchrun ends them
+
+
 def test_a_process_that_torchrun_did_not_start(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(InputError, match="torchrun did not start \\(RANK is not set\\)"):
@@ -139,8 +181,11 @@ def test_nccl_where_there_are_gpus(monkeypatch):
     monkeypatch.setattr(f"{module}.idist.sync", lambda: None)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: called.update(device=device))
     monkeypatch.setattr(distributed, "init_process_group", lambda **options: called.update(options))
-    monkeypatch.setattr(distributed, "get_rank", lambda: 0)
-    start_process_group(timeout_hours=2)
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(f"{module}.set_determinism", lambda seed: called.update(seed=seed))
+    monkeypatch.setattr(logging.getLogger(), "setLevel", lambda level: called.update(level=level))
+    start_process_group(seed=4, timeout_hours=2)
+    assert (called["seed"], called["level"]) == (5, logging.WARNING)
     assert called["device"] == torch.device("cuda", 1)
     assert called["backend"] == "nccl"
     assert called["timeout"].total_seconds() == 7200
