@@ -27,8 +27,7 @@ def pad_by_edge(image: Tensor, multiple: int) -> Tensor:
     for axis in (-2, -1):
         size = image.shape[axis]
         padded = (size + multiple - 1) // multiple * multiple
-        places = torch.arange(padded, device=image.device).clamp(max=size - 1)
-        image = image.index_select(axis, places)
+        image = image.index_select(axis, _count_to(padded, image).clamp(max=size - 1))
     return image
 
 
@@ -37,8 +36,16 @@ def crop_like(maps: Tensor, image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     if is_recorded():
         for axis, size in ((-2, height), (-1, width)):
-            maps = maps.index_select(axis, torch.arange(size, device=maps.device))
+            maps = maps.index_select(axis, _count_to(size, maps))
         return maps
     if maps.shape[-2:] == (height, width):
         return maps
     return maps.narrow(-2, 0, height).narrow(-1, 0, width)
+
+
+def _count_to(number: int, maps: Tensor) -> Tensor:
+    """0, 1 ... number - 1 where the maps lie."""
+    if not torch.jit.is_tracing():
+        return torch.arange(number, device=maps.device)
+    # A trace would keep the device that it was made on: it moves them to where the maps lie when it runs.
+    return torch.arange(number).type_as(maps[:0].long())

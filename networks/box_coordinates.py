@@ -42,10 +42,12 @@ def box_coordinates(
             f"box of shape {tuple(box.shape)} for {batch} image(s)",
             remedy="Give six numbers an image: low i, j, k, high i, j, k.",
         )
-    box = box.to(device=device, dtype=torch.float32)
+    # A trace would keep the device that it was made on: it moves nothing but what it makes, to the box.
+    box = (box if device is None or box.device == device else box.to(device)).float()
+    made_on = None if torch.jit.is_tracing() else box.device
     lines = []
     for axis, count in enumerate(cells):
-        share = cell_centres(count, stride, device=device) / max(count * stride - 1, 1)
+        share = cell_centres(count, stride, device=made_on).type_as(box) / max(count * stride - 1, 1)
         line = torch.lerp(box[:, axis, None], box[:, axis + 3, None], share[None])
         # Axes are added by index: sizes that are written out would be fixed in a trace.
         lines.append(line[(slice(None), *(slice(None) if other == axis else None for other in range(3)))])

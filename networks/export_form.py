@@ -40,8 +40,8 @@ class ExportForm(nn.Module):
         super().__init__()
         if not hasattr(network, "in_channels"):
             raise InputError(
-                f"{type(network).__name__} does not say its in_channels",
-                remedy="Export one of the bundles' own networks.",
+                f"{type(network).__name__} cannot be exported: it does not say its in_channels",
+                remedy="docs/export.md names the networks that can be.",
             )
         self.network = network.eval()
         self.in_channels = int(network.in_channels)

@@ -15,7 +15,7 @@ from .sharing.config_values import METADATA
 from .sharing.configs import bundle_version
 from .sharing.manifest import file_sum
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)  # what a zoo lists
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def package_bundle(
         raise InputError(f"no bundle named {task}", path=bundles_dir, remedy=remedy)
     name = task if name is None else name
     if not _NAME.fullmatch(name):
-        raise InputError(f"cannot be a bundle's name: {name!r}", remedy="Use letters, digits and _ . -")
+        raise InputError(f"cannot be a bundle's name: {name!r}", remedy="Use letters, digits, _ and -.")
     path = output_dir / f"{name}_v{bundle_version(collection[task])}.zip"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, name)

@@ -19,7 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--static",
         action="store_true",
-        help="read only: run nothing of the bundle's code (for bundles from strangers)",
+        help="read only: run nothing of the bundle's code",
+    )
+    parser.add_argument(
+        "--trust_code",
+        action="store_true",
+        help="run the bundle's code though it is not that of this release",
     )
 
 
@@ -30,12 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
         InputError: if any failed.
     """
     with tempfile.TemporaryDirectory(prefix="tomobundles-") as scratch:
-        root = arguments.bundle
-        if root.is_dir():
-            results = []
-        else:
+        root, results = arguments.bundle, []
+        packed = not root.is_dir()
+        if packed:
             root, results = unpack(root, Path(scratch)), [Result("archive")]
-        results += verify_bundle(root, schema=arguments.schema, static=arguments.static)
+        options = {"static": arguments.static, "trust_code": arguments.trust_code, "fresh": packed}
+        results += verify_bundle(root, schema=arguments.schema, **options)
         for result in results:
             print(result)
     failed = [result.name for result in results if not result.passed]

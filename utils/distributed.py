@@ -18,6 +18,7 @@ from monai.utils import set_determinism
 from torch import distributed
 
 from .errors import InputError
+from .trackers import leave_tracking_to_rank0
 
 T = TypeVar("T")
 
@@ -73,6 +74,7 @@ def start_process_group(*, seed: int | None = None, timeout_hours: float = 168.0
     rank = distributed.get_rank()
     if rank > 0:
         logging.getLogger().setLevel(logging.WARNING)
+        leave_tracking_to_rank0()
     if seed is not None:
         set_determinism(seed=seed + rank)
 

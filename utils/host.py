@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .overrides import check_override_values
 from .run import find_input_error
 
 
@@ -37,8 +38,8 @@ def run_bundle(
         ``output_dir``.
 
     Raises:
-        InputError: no such bundle or scan, no model, a scan that is refused: with MONAI's wrapping removed.
-        ValueError: an override of an id that the config has not.
+        InputError: no such bundle or scan, no model, a scan that is refused: with MONAI's wrapping removed;
+            an override of an id that the config has not, or by None, which MONAI drops (write "$None").
     """
     from monai.bundle import create_workflow  # hosts import this module before they know what they run
 
@@ -47,6 +48,7 @@ def run_bundle(
     for file in files:
         if not file.is_file():
             raise InputError("no such config", path=file, remedy="give the folder of an unpacked bundle")
+    check_override_values(overrides, [str(file) for file in files])
     if str(root) not in sys.path and (root / "tomobundles").is_dir():
         sys.path.append(str(root))
     given = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pydoc import locate
 from typing import Any
@@ -56,12 +56,24 @@ def check_overrides(argv: Sequence[str] | None = None) -> None:
         return
     given = _arguments(argv[2:])
     overrides = [name for name in given if name not in _RUN_ARGUMENTS]
-    if not overrides or "config_file" not in given:
-        return
-    files = _literal(given["config_file"])
-    config = ConfigParser.load_config_files(files)
-    for name in overrides:
-        if _check_one(name, config) is not None and _literal(given[name]) is None:
+    if overrides and "config_file" in given:
+        values = {name: _literal(given[name]) for name in overrides}
+        check_override_values(values, _literal(given["config_file"]))
+
+
+def check_override_values(overrides: Mapping[str, Any], config_files: str | Sequence[str]) -> None:
+    """Compare overridden ids with those of the config files, see :func:`check_overrides`.
+
+    Args:
+        overrides: new values by id, "#" or "::" between its parts.
+        config_files: the workflow's file or files.
+
+    Raises:
+        InputError: as :func:`check_overrides`.
+    """
+    config = ConfigParser.load_config_files(config_files)
+    for name, value in overrides.items():
+        if _check_one(name.replace("#", ID_SEP_KEY), config) is not None and value is None:
             shown = f"--{name.replace(ID_SEP_KEY, '#')}"
             raise InputError(f"{shown} None: MONAI drops it silently", remedy=f"write {shown} '$None'")
 

@@ -2,9 +2,11 @@
 """What a bundle's configs may name and call: the tables of ``tomobundles verify``.
 
 A config is a program: MONAI imports what ``$import`` names, builds what ``_target_`` names and evaluates what
-follows a ``$``. The tables hold what training, evaluation and inference need and nothing that reads or writes
-files of its own choice, starts programs or opens connections. What is not in them is refused; a config that
-needs more adds a line here, where a reader sees it.
+follows a ``$``. The tables hold what training, evaluation and inference need, and nothing that starts
+programs, loads pickles or runs code that a config spells out. Components still read and write the files that
+their arguments name, and some report to a server; a path is judged where it is written out, not where a
+config computes it. What is not in the tables is refused; a config that needs more adds a line here, where a
+reader sees it.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ VALUES = {
     "math.inf",
 }
 
-# what an expression may read one entry of: os.environ['LOCAL_RANK'], never the whole
-MAPPINGS = {"os.environ"}
+# what an expression may read of os.environ: one of these entries, never the whole (HOME, tokens)
+ENVIRONMENT = {"LOCAL_RANK", "LOCAL_WORLD_SIZE", "RANK", "WORLD_SIZE"}
 
 BUILTINS = {
     "abs",
@@ -115,8 +117,22 @@ METHODS = {
     "train",
     "values",
 }
-# with these a value's attributes lead to frames, code and globals
-BAD_ATTRIBUTES = ("_", "ag_", "co_", "cr_", "f_", "func_", "gi_", "tb_")
+# attributes that an expression may read of them; any other may lead to a module, and from there anywhere
+ATTRIBUTES = {
+    "device",
+    "dtype",
+    "epoch",
+    "index",
+    "items",
+    "metrics",
+    "ndim",
+    "refused",
+    "requires_grad",
+    "shape",
+    "state",
+    "transforms",
+    "type",
+}
 
 # _target_: classes of MONAI, by their short name or by a name in one of these packages
 MONAI_PACKAGES = {
@@ -173,7 +189,7 @@ LIBRARY_REFUSED = {"torch.nn.Module"}
 OWN_REFUSED = {"scripts"}
 
 MODES = {"default", "callable"}
-# arguments under which a library looks a class up by its name, wherever that leads: one plain word only
+# arguments under which a library looks a class up by its name, wherever that leads: MONAI's short names only
 NAMED_CODE = {"merger_cls", "reader", "writer"}
 # arguments that switch a library's own guard off or start a download: this value or none
 FIXED_ARGUMENTS = {"allow_pickle": False, "download": False, "pretrained": False, "weights_only": True}

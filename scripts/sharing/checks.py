@@ -14,7 +14,7 @@ from pathlib import Path
 from ... import __version__
 from ...utils import InputError
 from .config_rules import METADATA, config_problems
-from .contents import code_line, layout_problems, manifest_problems
+from .contents import code_line, differing_code, layout_problems, left_by_runs, manifest_problems
 from .metadata_schema import metadata_problems
 
 _CHILD = Path(__file__).with_name("network_check.py")
@@ -41,26 +41,35 @@ class Result:
         return not self.problems
 
     def __str__(self) -> str:
-        """One line."""
+        """One line, whatever the bundle's texts hold (line breaks, a terminal's commands)."""
         more = len(self.problems) - _SHOWN
         shown = "; ".join(self.problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
         text = f"{'ok' if self.passed else 'FAILED':7} {self.name}"
-        return ": ".join(filter(None, [text, shown, self.note]))
+        line = ": ".join(filter(None, [text, shown, self.note]))
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
 
 
 def verify_bundle(
-    root: Path, *, schema: Path | None = None, static: bool = False, timeout: float = 600.0
+    root: Path,
+    *,
+    schema: Path | None = None,
+    static: bool = False,
+    trust_code: bool = False,
+    fresh: bool = False,
+    timeout: float = 600.0,
 ) -> list[Result]:
     """Check a bundle's folder.
 
     Manifest, layout, metadata and configs are read only. If all are right, the bundle's own code is run in a
     child process: properties, overlays, weights, input and output of the network. The allow-list says nothing
-    of that code; the last read-only result says whether it is the installed package's.
+    of that code, so it is run only where it is the installed package's, or where it is trusted.
 
     Args:
         root: the folder.
         schema: MONAI's metadata schema; None takes our statement of it.
         static: leave out what runs the bundle's code.
+        trust_code: run code that differs from the installed package's, too.
+        fresh: the folder comes out of a zip: what runs leave is a fault in it, too.
         timeout: of the child process, seconds.
 
     Returns:
@@ -71,17 +80,26 @@ def verify_bundle(
     """
     if not root.is_dir():
         raise InputError("there is no such bundle", path=root, remedy="Name a zip or a folder.")
+    left = 0 if fresh else left_by_runs(root)
+    note = f"not checked: {left} left by runs (output, bytecode)" if left else ""
     results = [
-        Result("manifest", tuple(manifest_problems(root))),
-        Result("layout", tuple(layout_problems(root))),
+        Result("manifest", tuple(manifest_problems(root, fresh=fresh)), note),
+        Result("layout", tuple(layout_problems(root, fresh=fresh))),
         Result("metadata", tuple(metadata_problems(root / "configs" / METADATA, schema=schema))),
         Result("configs", tuple(config_problems(root))),
     ]
     results.append(Result("code", note=f"{code_line(root)} tomobundles {__version__}"))
-    if static or not all(result.passed for result in results):
-        reason = "not asked for" if static else "the checks above failed"
+    if reason := _why_not_run(root, results, static=static, trust_code=trust_code):
         return [*results, Result("run", note=f"left out, {reason}")]
     return [*results, *_run_child(root, timeout)]
+
+
+def _why_not_run(root: Path, results: Sequence[Result], *, static: bool, trust_code: bool) -> str:
+    if static:
+        return "not asked for"
+    if not all(result.passed for result in results):
+        return "the checks above failed"
+    return "" if trust_code or not differing_code(root) else "the code is another (see --trust_code)"
 
 
 def _run_child(root: Path, timeout: float) -> Sequence[Result]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 from monai.bundle import workflows as monai_workflows
+from monai.bundle.config_item import ConfigComponent
 
 from ...utils import InputError
 from .allow_list import FIXED_ARGUMENTS, MODES, NAMED_CODE
@@ -82,12 +84,26 @@ def _file_problems(path: Path, code: Path) -> list[str]:
         config = read_config(path)
     except InputError as error:
         return [error.problem]
-    found = []
+    found = [f"{name}: {reason}" for name, reason in _odd_keys(config)]
     for key, place, value in walk(config):
         reason = _why_not(key, place, value, code)
         if reason:
             found.append(f"{place}: {reason}")
     return found
+
+
+def _odd_keys(node: Any, *, top: bool = True) -> Iterator[tuple[str, str]]:
+    """Keys that would stand elsewhere than they seem to, or switch something on in MONAI."""
+    for name in node if isinstance(node, dict) else ():
+        parts = name.removeprefix("+").replace("#", "::").split("::")
+        if "" in parts:
+            yield name, "an id with an empty part"
+        elif not top and (len(parts) > 1 or name.startswith("+")):
+            yield name, "an id inside another, which MONAI does not take apart"
+        elif re.fullmatch(r"_.*_", parts[-1], re.DOTALL) and parts[-1] not in ConfigComponent.non_arg_keys:
+            yield name, "is none of MONAI's special keys"  # _debug_ stops a run in a debugger
+    for below in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _odd_keys(below, top=False)
 
 
 def walk(node: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
@@ -109,29 +125,35 @@ def _why_not(key: str, place: str, value: Any, code: Path) -> str | None:
         return f"'{value}' {reason}" if reason else None
     if key == "_mode_":
         return None if value in MODES else f"mode '{value}' is not one of {', '.join(sorted(MODES))}"
-    if key in NAMED_CODE and not (isinstance(value, dict) or _is_plain(value)):
+    if key in NAMED_CODE and not (isinstance(value, dict) or _names_classes(value, code)):
         return f"names code in an argument: {value!r}"
     if key in FIXED_ARGUMENTS and value is not FIXED_ARGUMENTS[key]:
         return f"is {value!r}, must be {FIXED_ARGUMENTS[key]}"
     return _why_not_text(value, place) if isinstance(value, str) else None
 
 
-def _is_plain(value: Any) -> bool:
+def _names_classes(value: Any, code: Path) -> bool:
+    """Short names of MONAI's classes, or built components; other plain words may be Python's own: "exec"."""
     values = value if isinstance(value, list) else [value]
-    return all(one is None or (isinstance(one, str) and one.isidentifier()) for one in values)
+    names = [one for one in values if one is not None and not isinstance(one, dict)]
+    return all("." not in str(one) and why_not_target(one, code=code) is None for one in names)
 
 
 def _why_not_text(text: str, place: str) -> str | None:
+    inside = place.split("::")[0] == "imports"
     if is_import(text):
-        inside = place.split("::")[0] == "imports"
         reason = why_not_import(text) if inside else "stands outside 'imports'"
         return f"import '{text[1:]}' {reason}" if reason else None
+    if inside:
+        return f"'{text[:80]}' is no import"
     if text.startswith("$"):
         reason = why_not_expression(text, place=place)
         return f"expression '{text[1:80]}' {reason}" if reason else None
-    if text.startswith("%"):
-        return f"macro '{text}' reads another file" if ConfigParser.split_path_id(text[1:])[0] else None
-    if text.startswith("@imports"):
+    if text.startswith("%") and ConfigParser.split_path_id(text[1:])[0]:
+        return f"macro '{text}' reads another file"
+    # "@#x" and "%#x" count levels up from where they stand: what they name, not how many, is what counts
+    first = text[1:].replace("#", "::").lstrip(":").split("::")[0]
+    if text.startswith(("@", "%")) and first in ("imports", ""):
         return f"'{text}' refers to the imports"
     reason = why_not_relative(text) or _why_code(text)
     return f"'{text[:80]}' is {reason}" if reason else None

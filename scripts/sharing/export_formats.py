@@ -20,6 +20,7 @@ from torch import nn
 
 from ...networks import OnnxNetwork
 from ...networks.export_form import SINGLE_OUTPUT, ExportForm
+from ...networks.exported_network import file_digest
 from ...networks.onnx_network import WEIGHTS_KEY
 from ...utils import InputError, atomic_path
 from .export_check import Answer, check_export
@@ -93,6 +94,13 @@ def _write_onnx(export: Export, path: Path) -> None:
                 f"{package} is not installed, which writes ONNX files",
                 remedy="pip install onnx onnxscript onnxruntime",
             ) from error
+    beside = path.parent / "model.pt"
+    if export.weights_digest and beside.is_file() and file_digest(beside) != export.weights_digest:
+        raise InputError(
+            "these are other weights than those to be exported",
+            path=beside,
+            remedy="Give another --output_dir.",
+        )
     with torch.no_grad(), _quiet():
         made = torch.onnx.export(
             export.program,
@@ -108,7 +116,8 @@ def _write_onnx(export: Export, path: Path) -> None:
 
 
 def _read_onnx(export: Export, path: Path) -> Callable[..., Answer]:
-    network = OnnxNetwork(path, like=export.network)
+    # not like the network itself: a learnt context would be looked for in the folder of the file
+    network = OnnxNetwork(path, like=export.form)
     return lambda *inputs: network.run(inputs)
 
 

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import ast
+import builtins
 
 from monai.bundle import ConfigParser, ReferenceResolver
 
 from .allow_list import (
-    BAD_ATTRIBUTES,
+    ATTRIBUTES,
     BUILTIN_KEYWORDS,
     BUILTINS,
+    ENVIRONMENT,
     FUNCTIONS,
     IMPORTS,
-    MAPPINGS,
     METHODS,
     VALUES,
 )
@@ -29,7 +30,8 @@ _PLAIN = (
     *(ast.boolop, ast.unaryop, ast.cmpop, ast.expr_context),
     *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.BitOr, ast.BitXor),
 )
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# what a name means outside the comprehension that binds it; MONAI adds the last four
+_GLOBALS = {*dir(builtins), *IMPORTS, "monai", "torch", "np", "numpy"}
 
 
 class _RefusedError(Exception):
@@ -81,6 +83,8 @@ def why_not_expression(text: str, *, place: str = "") -> str | None:
     """
     if len(text) > _MAX_LENGTH:
         return f"is longer than {_MAX_LENGTH} characters"
+    if not text.isascii():  # Python reads a wide "_" in a name as "_"
+        return "has characters beyond ASCII"
     try:
         tree = ast.parse(_with_references(text, place)[1:], mode="eval").body
         _Reader(_bound_names(tree)).read(tree)
@@ -103,10 +107,13 @@ def _with_references(text: str, place: str) -> str:
 
 
 def _bound_names(tree: ast.expr) -> set[str]:
-    """Names that comprehensions bind; one that hides an allowed name would change what a call means."""
+    """Names that comprehensions bind: none that means something else beside its comprehension."""
     targets = [part.target for part in ast.walk(tree) if isinstance(part, ast.comprehension)]
-    names = {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
-    hidden = names & (BUILTINS | IMPORTS.keys())
+    parts = [part for target in targets for part in ast.walk(target)]
+    if not all(isinstance(part, ast.Name | ast.Tuple | ast.List | ast.Starred | ast.Store) for part in parts):
+        raise _RefusedError("assigns to more than a name")
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    hidden = names & _GLOBALS
     if hidden:
         raise _RefusedError(f"binds the name {min(hidden)}")
     return names
@@ -142,6 +149,8 @@ class _Reader:
         if name is not None:
             if name not in FUNCTIONS:
                 raise _RefusedError(f"calls {name}")
+            if name == "os.environ.get":
+                _check_variable(node.args[0] if node.args else None)
         elif isinstance(node.func, ast.Name):
             self._builtin(node)
         elif isinstance(node.func, ast.Attribute):
@@ -166,16 +175,17 @@ class _Reader:
             if name not in VALUES:
                 raise _RefusedError(f"reads {name}")
             return
-        if node.attr.startswith(BAD_ATTRIBUTES):
+        if node.attr not in ATTRIBUTES:
             raise _RefusedError(f"reads the attribute {node.attr}")
         self.read(node.value)
 
     def _subscript(self, node: ast.Subscript) -> None:
-        is_reference = isinstance(node.value, ast.Name) and node.value.id == _REFERENCES
-        if not is_reference and self._module_name(node.value) not in MAPPINGS:
-            self.read(node.value)
-        if not is_reference:
-            self.read(node.slice)
+        if isinstance(node.value, ast.Name) and node.value.id == _REFERENCES:
+            return  # _with_references has put it there
+        if self._module_name(node.value) == "os.environ":
+            return _check_variable(node.slice)
+        self.read(node.value)
+        self.read(node.slice)
 
     def _name(self, node: ast.Name) -> None:
         if node.id not in self.bound:
@@ -184,20 +194,25 @@ class _Reader:
             raise _RefusedError(f"binds the name {node.id}")
 
     def _constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, bytes):  # a path, too
+            raise _RefusedError("holds bytes")
         reason = why_not_relative(node.value) if isinstance(node.value, str) else None
         if reason:
             raise _RefusedError(f"holds '{node.value}', {reason}")
 
     def _module_name(self, node: ast.expr) -> str | None:
         """The dotted name of a chain of attributes that starts at a name; None for anything else."""
-        if isinstance(node, ast.Attribute):
-            parts = ast.unparse(node).split(".")
-            root = node
-            while isinstance(root, ast.Attribute):
-                root = root.value
-            if isinstance(root, ast.Name) and root.id not in self.bound:
-                return ".".join(parts)
-        return None
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if root is node or not isinstance(root, ast.Name) or root.id in self.bound:
+            return None
+        return ast.unparse(node)
+
+
+def _check_variable(node: ast.expr | None) -> None:
+    if not isinstance(node, ast.Constant) or node.value not in ENVIRONMENT:
+        raise _RefusedError(f"reads more of os.environ than {', '.join(sorted(ENVIRONMENT))}")
 
 
 def _follows_a_value(node: ast.BinOp) -> bool:
@@ -208,4 +223,5 @@ def _follows_a_value(node: ast.BinOp) -> bool:
     first = node.left
     while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add):
         first = first.left
-    return not tail.value.startswith("//") and not isinstance(first, ast.Constant | ast.JoinedStr)
+    plain = not tail.value.startswith("//") and ".." not in tail.value.split("/")
+    return plain and not isinstance(first, ast.Constant | ast.JoinedStr)

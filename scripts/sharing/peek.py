@@ -16,7 +16,12 @@ from .manifest import MANIFEST, file_sums, read_manifest
 from .unpack import unpack
 
 LARGEST_PICTURE = 4 << 20
-_ACTIVE = re.compile(rb"<script|javascript:|<!entity|<foreignobject|\son\w+\s*=", re.IGNORECASE)
+# also under a prefix (<svg:script>), by a style sheet, or put together by an entity, a default or "&#106;"
+_ACTIVE = re.compile(
+    rb"<(?:[^\s<>/]*:)?(?:script|foreignobject|handler)|javascript:|<!entity|<!attlist|<\?xml-stylesheet|&#"
+    rb"|\son\w+\s*=",
+    re.IGNORECASE,
+)
 _REMEDY = "pack it again (tomobundles package), or take it out of the folder"
 
 

@@ -18,6 +18,7 @@ from .archive_names import why_not_names
 
 _MIB = 2**20
 _CHUNK = _MIB
+_SMALL_FILES = 64 * _MIB
 _UNSOUND = (
     *(zipfile.BadZipFile, zlib.error, struct.error),
     *(NotImplementedError, EOFError, RuntimeError, UnicodeError),
@@ -42,7 +43,7 @@ def unpack(
         archive: the zip; all its entries lie in one folder.
         output_dir: where that folder is written; made if needed.
         max_bytes: of all files together, unpacked.
-        max_ratio: of unpacked to packed size, of a file over 1 MiB.
+        max_ratio: of unpacked to packed size, of a file over 1 MiB, and of all files over 64 MiB together.
         max_entries: of the zip's list.
 
     Returns:
@@ -56,7 +57,7 @@ def unpack(
         with zipfile.ZipFile(archive) as opened:
             _check(opened, archive, max_bytes=max_bytes, max_ratio=max_ratio, max_entries=max_entries)
             top = opened.infolist()[0].filename.split("/")[0]
-            if (output_dir / top).exists():
+            if os.path.lexists(output_dir / top):
                 raise InputError(
                     "is already there", path=output_dir / top, remedy="Remove it, or name another folder."
                 )
@@ -82,8 +83,12 @@ def _check(
     problem = why_not_names([entry.orig_filename for entry in entries])
     for entry in entries:
         problem = problem or _why_not_entry(entry, max_ratio=max_ratio)
-    if not problem and sum(entry.file_size for entry in entries) > max_bytes:
+    total = sum(entry.file_size for entry in entries)
+    packed = sum(entry.compress_size for entry in entries)
+    if not problem and total > max_bytes:
         problem = f"more than {max_bytes} bytes unpacked"
+    if not problem and total > max(_SMALL_FILES, max_ratio * packed):
+        problem = f"all together unpack to over {max_ratio:g} times their size"
     problem = problem or why_not_layout(opened)
     if problem:
         raise _refused(archive, problem)
@@ -93,6 +98,8 @@ def _why_not_entry(entry: zipfile.ZipInfo, *, max_ratio: float) -> str | None:
     name = entry.orig_filename
     kind = stat.S_IFMT(entry.external_attr >> 16)
     expected = stat.S_IFDIR if name.endswith("/") else stat.S_IFREG
+    if entry.filename != name:  # newer Pythons take it from the Unicode field beside it
+        return f"{name}: stands under a second name"
     if kind not in (0, expected) or entry.external_attr & _REPARSE_POINT:
         return f"{name}: a link or another special file"
     if entry.flag_bits & 0x41:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from tomobundles.networks.any_size import crop_like, is_recorded, pad_by_edge
+from tomobundles.networks.any_size import _count_to, crop_like, is_recorded, pad_by_edge
 
 SIZES = [(5, 7), (8, 4), (1, 1), (9, 16)]
 
@@ -49,6 +49,19 @@ def test_a_trace_holds_at_other_sizes(example):
         padded, cropped = traced(image(*size))
         assert torch.equal(padded, pad_by_edge(image(*size), 4))
         assert torch.equal(cropped, 2 * image(*size))
+
+
+class Counted(nn.Module):
+    def forward(self, maps):
+        return _count_to(maps.shape[-1], maps)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_trace_counts_where_its_input_lies():
+    traced = torch.jit.trace(Counted(), (image(2, 5),), check_trace=False)
+    assert traced(image(2, 3)).tolist() == [0, 1, 2]
+    # "meta" stands for a GPU: tensors there have a device and no numbers
+    assert traced(image(2, 3).to("meta")).device.type == "meta"
 
 
 def test_an_export_holds_at_other_sizes():

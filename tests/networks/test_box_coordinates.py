@@ -36,6 +36,26 @@ def test_each_image_and_axis_has_its_own() -> None:
     assert maps.amin(dim=(2, 3, 4)).tolist() == maps.amax(dim=(2, 3, 4)).tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+class Positions(torch.nn.Module):
+    def forward(self, maps: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+        return box_coordinates(box, maps.shape[2:], stride=4, batch=maps.shape[0], device=maps.device)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_holds_at_other_sizes_and_on_other_devices() -> None:
+    traced = torch.jit.trace(Positions(), (torch.zeros(2, 1, 3, 4, 5), torch.rand(2, 6)), check_trace=False)
+    maps, box = torch.zeros(1, 1, 6, 2, 9), torch.rand(1, 6)
+    torch.testing.assert_close(traced(maps, box), box_coordinates(box, (6, 2, 9), stride=4, batch=1))
+    # "meta" stands for a GPU: tensors there have a device and no numbers
+    assert traced(maps.to("meta"), box.to("meta")).device.type == "meta"
+
+
+def test_a_box_may_lie_elsewhere() -> None:
+    maps = box_coordinates(torch.rand(1, 6), (2, 2, 2), stride=4, batch=1, device=torch.device("meta"))
+    assert maps.device.type == "meta"
+
+
 @pytest.mark.parametrize("shape", [(1, 6), (2, 3), (6,)])
 def test_refuses_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="box of shape"):

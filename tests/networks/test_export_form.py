@@ -60,5 +60,5 @@ def test_a_fusion_is_as_its_members():
 
 
 def test_a_network_must_say_its_channels():
-    with pytest.raises(InputError, match="Identity does not say its in_channels"):
+    with pytest.raises(InputError, match="Identity cannot be exported: it does not say its in_channels"):
         ExportForm(nn.Identity())

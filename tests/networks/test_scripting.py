@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks as TorchScript: the same numbers at other sizes, and a refusal of sizes that do not fit."""
 
+import re
+
 import pytest
 import torch
 
@@ -33,6 +35,14 @@ def test_scripted_saved_loaded(kind, tmp_path):
     if isinstance(network, GridUNet):  # pads what does not fit
         image = torch.rand(2, 3, 33, 47)
         assert_close(loaded(image), form(image))
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_a_file_made_on_the_cpu_has_no_device_but_that_of_what_it_moves(kind):
+    graph = str(torch.jit.script(tiny(kind)).inlined_graph).splitlines()
+    devices = [line.split(" :")[0].strip() for line in graph if ": Device = prim::Constant" in line]
+    used = [line for line in graph if any(re.search(rf"{name}[,)]", line) for name in devices)]
+    assert all("aten::arange(" in line for line in used)
 
 
 @torch.no_grad()

@@ -34,6 +34,21 @@ def test_a_folder_and_its_zip_pass(packed, tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"bundle.zip"}
 
 
+def test_results_in_a_zip_fail(packed, tmp_path, capsys):
+    """Inference prefers weights below output/; in a folder they may come from a run, in a zip they do not."""
+
+    def change(root):
+        (root / "output/asl/models").mkdir(parents=True)
+        (root / "output/asl/models/model.pt").write_bytes(b"other")
+
+    root = broken(packed, tmp_path, change, sign=False)
+    _verify(root)
+    write_archive(root, tmp_path / "bundle.zip")
+    with pytest.raises(InputError, match="failed: manifest, layout"):
+        _verify(tmp_path / "bundle.zip")
+    assert "output/asl/models/model.pt: not listed" in capsys.readouterr().out
+
+
 def test_what_failed_is_the_error(packed, tmp_path, capsys):
     def change(root):
         edit_json(root / "configs/train.json", lambda config: config.update(dataset_dir="/data"))

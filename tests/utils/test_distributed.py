@@ -182,9 +182,12 @@ def test_nccl_where_there_are_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: called.update(device=device))
     monkeypatch.setattr(distributed, "init_process_group", lambda **options: called.update(options))
     monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    silenced = []
+    monkeypatch.setattr("tomobundles.utils.distributed.leave_tracking_to_rank0", lambda: silenced.append(1))
     monkeypatch.setattr(f"{module}.set_determinism", lambda seed: called.update(seed=seed))
     monkeypatch.setattr(logging.getLogger(), "setLevel", lambda level: called.update(level=level))
     start_process_group(seed=4, timeout_hours=2)
+    assert silenced
     assert (called["seed"], called["level"]) == (5, logging.WARNING)
     assert called["device"] == torch.device("cuda", 1)
     assert called["backend"] == "nccl"

@@ -54,6 +54,20 @@ def test_a_folder_that_is_no_bundle(tmp_path):
         run_bundle(tmp_path, tmp_path, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"output": ["mask"]}, "no id 'output'\ndid you mean outputs"),
+        ({"handlers#0#no_such": 1}, "no id 'no_such'"),
+        ({"seed": None}, r"--seed None: MONAI drops it"),
+    ],
+)
+def test_what_monai_would_pass_over_is_refused(bundle, scan, tmp_path, given, message):
+    with pytest.raises(InputError, match=message):
+        run_bundle(bundle, scan, tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+
+
 def test_other_errors_come_through(bundle, scan, tmp_path):
     config = json.loads((bundle / "configs" / "inference.json").read_text())
     config["inferer"]["_target_"] = "tomobundles.inferers.NoSuchInferer"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ class BundleApp(Application):
     def compose(self) -> None:
         """Unpack the bundle where it is a zip, and run it once."""
         context: AppContext = Application.init_app_context(self.argv)
-        bundle = find_bundle(Path(context.model_path), Path(context.workdir) / "bundle")
+        work = Path(context.workdir)
+        work.mkdir(parents=True, exist_ok=True)
+        # a fresh one, since extractall takes an old one for this zip; removed with the application
+        self.unpacked = tempfile.TemporaryDirectory(prefix="bundle-", dir=work)
+        bundle = find_bundle(Path(context.model_path), Path(self.unpacked.name).resolve())
         if str(bundle) not in sys.path:
             sys.path.append(str(bundle))
         operator = BundleOperator(
@@ -81,7 +86,7 @@ def find_bundle(model: Path, unpacked: Path) -> Path:
 
     Args:
         model: a bundle's folder or zip, or a folder that holds one.
-        unpacked: where a zip goes. MONAI's ``extractall`` refuses names that lead out of it.
+        unpacked: an empty folder where a zip goes. MONAI's ``extractall`` refuses names that lead out of it.
 
     Raises:
         ValueError: no bundle there, or several.
@@ -95,7 +100,7 @@ def find_bundle(model: Path, unpacked: Path) -> Path:
         model = inner[0]
     if model.suffix == ".zip":
         extractall(filepath=model, output_dir=unpacked, has_base=False)
-        model = next(path for path in sorted(unpacked.iterdir()) if _is_bundle(path))
+        model = next((path for path in sorted(unpacked.iterdir()) if _is_bundle(path)), model)
     if not _is_bundle(model):
         raise ValueError(f"{model}: no bundle (it has no configs/inference.json)")
     return model

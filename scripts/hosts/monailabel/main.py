@@ -62,7 +62,7 @@ class BundleTask(InferTask):
         return (self.bundle / "models" / "model.pt").is_file()
 
     def __call__(self, request: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-        """Run the bundle on ``request["image"]``, a file or a DICOM series' folder.
+        """Run the bundle on ``request["image"]``, a file or a DICOM series' folder, on the device of its config.
 
         Returns:
             the mask's file, None for a classification; and the rows of the tables, by table.
@@ -120,9 +120,10 @@ class TomobundlesApp(MONAILabelApp):
         Raises:
             ValueError: no folder is given, or it has no bundle with a model.
         """
-        folder = Path(self.conf.get("bundles") or "")
-        wanted = [name for name in self.conf.get("models", "").split(",") if name]
-        found = sorted(path.parents[1] for path in folder.glob("*/configs/inference.json"))
+        folder = self.conf.get("bundles", "").strip()
+        wanted = [name.strip() for name in self.conf.get("models", "").split(",") if name.strip()]
+        configs = Path(folder).glob("*/configs/inference.json") if folder else ()
+        found = sorted(path.parents[1] for path in configs)
         tasks: dict[str, InferTask] = {}
         for bundle in (path.resolve() for path in found if not wanted or path.name in wanted):
             if str(bundle) not in sys.path:
@@ -134,5 +135,5 @@ class TomobundlesApp(MONAILabelApp):
                 _logger.warning("%s has no models/model.pt: left out", bundle)
         if missing := [name for name in wanted if name not in tasks] or not tasks:
             named = ", ".join(missing) if isinstance(missing, list) else "any"
-            raise ValueError(f"no bundle with a model in --conf bundles {str(folder)!r}: {named}")
+            raise ValueError(f"no bundle with a model in --conf bundles {folder!r}: {named}")
         return tasks

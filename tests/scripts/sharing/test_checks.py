@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """All checks of one bundle: a sound one passes, each fault is found by the check it is meant for."""
 
+import importlib.util
+import marshal
+import sys
+
 import pytest
 
 from tomobundles import __version__
@@ -31,6 +35,21 @@ def test_a_sound_bundle_passes_with_its_own_code(packed):
     assert [result.name for result in results[:5]] == READ_ONLY
     assert len(results) == 10
     assert _files(packed) == before
+
+
+def test_bytecode_in_the_folder_is_not_run(packed, tmp_path):
+    """Bytecode that is marked as unchecked (PEP 552) would run in the place of the code that was read."""
+    root = broken(packed, tmp_path, lambda _: None)
+    source, ran = root / "tomobundles/__init__.py", tmp_path / "ran"
+    code = compile(f"{source.read_text()}\nopen({str(ran)!r}, 'w').close()", str(source), "exec")
+    cache = source.parent / "__pycache__"
+    cache.mkdir()
+    header = importlib.util.MAGIC_NUMBER + b"\1" + bytes(11)
+    (cache / f"__init__.{sys.implementation.cache_tag}.pyc").write_bytes(header + marshal.dumps(code))
+    results = verify_bundle(root)
+    assert all(result.passed for result in results)
+    assert not ran.exists()
+    assert str(results[0]) == "ok      manifest: not checked: 1 left by runs (output, bytecode)"
 
 
 def _write(name, text):
@@ -87,6 +106,16 @@ def test_read_only(packed):
     assert results[4].note.endswith(f"the installed tomobundles {__version__}")
 
 
+def test_other_code_is_run_only_where_it_is_trusted(packed, tmp_path, monkeypatch):
+    child = tmp_path / "child.py"
+    child.write_text('print(\'[["ran", ""]]\')')
+    monkeypatch.setattr(checks, "_CHILD", child)
+    root = broken(packed, tmp_path, _write("tomobundles/utils/errors.py", "# another\n"))
+    assert str(verify_bundle(root)[-1]) == "ok      run: left out, the code is another (see --trust_code)"
+    assert verify_bundle(root, trust_code=True)[-1].name == "ran"
+    assert verify_bundle(packed)[-1].name == "ran"
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -110,6 +139,7 @@ def test_one_line_a_result():
     problems = ("a: x", "b: y", "c: z", "d: w")
     assert str(Result("configs", problems)) == "FAILED  configs: a: x; b: y; c: z; and 1 more"
     assert str(Result("code", note="the same")) == "ok      code: the same"
+    assert str(Result("a", ("x\nok b\x1b[2K\ud800",))) == "FAILED  a: x\\nok b\\x1b[2K\\ud800"
 
 
 def test_no_such_folder(tmp_path):

@@ -4,7 +4,13 @@
 import pytest
 
 from tests.helpers import ROOT
-from tomobundles.scripts.sharing.contents import REQUIRED, code_line, layout_problems, manifest_problems
+from tomobundles.scripts.sharing.contents import (
+    REQUIRED,
+    code_line,
+    layout_problems,
+    left_by_runs,
+    manifest_problems,
+)
 from tomobundles.scripts.sharing.manifest import write_manifest
 
 
@@ -40,6 +46,16 @@ def test_what_runs_leave_passes(bundle):
     for name in ("tomobundles/__pycache__/a.pyc", "tomobundles/networks/__pycache__/a.pyc"):
         _put(bundle, name)
     assert manifest_problems(bundle) == layout_problems(bundle) == []
+    assert left_by_runs(bundle) == 5
+
+
+def test_what_runs_leave_has_no_place_in_a_fresh_folder(bundle):
+    assert manifest_problems(bundle, fresh=True) == layout_problems(bundle, fresh=True) == []
+    for name in ("output/run/models/model.pt", "tomobundles/__pycache__/a.pyc"):
+        _put(bundle, name)
+    names = ("output/run/models/model.pt", "tomobundles/__pycache__/a.pyc")
+    assert manifest_problems(bundle, fresh=True) == [f"{name}: not listed" for name in names]
+    assert layout_problems(bundle, fresh=True) == [f"{name}: has no place in a bundle" for name in names]
 
 
 def test_a_file_that_is_called_like_a_folder_of_runs_does_not(bundle):
@@ -105,6 +121,7 @@ def test_files_without_a_place(bundle, name):
 
 
 def test_code_of_the_installed_package_is_known(tmp_path):
+    assert code_line(tmp_path) == "none here, it would take that of the installed"
     for name in ("tomobundles/__init__.py", "utils/__init__.py", "utils/errors.py"):
         inside = name.removeprefix("tomobundles/")
         _put(tmp_path, f"tomobundles/{inside}", (ROOT / name).read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.networks.exported import tiny
-from tomobundles.networks import OnnxNetwork
+from tomobundles.networks import LearnedKernelContext, OnnxNetwork, SliceClassifier
 from tomobundles.networks.export_form import ExportForm
 from tomobundles.scripts.sharing import export_formats
 from tomobundles.scripts.sharing.export_check import difference
@@ -51,6 +51,22 @@ def test_onnx(export, tmp_path):
     image = torch.rand(1, 3, 1, 21)  # smaller than the program takes
     with torch.no_grad():
         assert difference(export.network(image), network(image)) <= 1e-5
+
+
+def test_onnx_of_a_learnt_context_without_weights_beside_it(tmp_path):
+    pytest.importorskip("onnxscript", reason="pip install onnxscript")
+    pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+    network = SliceClassifier(backbone="resnet18", context=LearnedKernelContext(5)).eval()
+    _, worst = write_export(Export(network), "onnx", tmp_path)
+    assert worst <= 1e-4
+
+
+def test_onnx_does_not_lie_beside_other_weights(export, tmp_path):
+    pytest.importorskip("onnxscript", reason="pip install onnxscript")
+    (tmp_path / "model.pt").write_bytes(b"of another training")
+    with pytest.raises(InputError, match=r"model\.pt\nthese are other weights"):
+        write_export(export, "onnx", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
 
 
 def test_torchscript_holds_metadata_and_configs(export, tmp_path):

@@ -28,6 +28,8 @@ dict(x=@y)
 f"{@variant}_{@epochs:03d}"
 @train#trainer.run()
 @data[@section]
+[a + b for a, b in @pairs]
+os.environ['RANK']
 idist.get_rank() > 0
 """
 
@@ -96,6 +98,22 @@ REFUSED = {
     "1 + " * 400 + "1": "longer than",
     "@###x": "no Python expression",
     "await @x": "no Python expression|Await",
+    "_\uff3flocal_refs[eval('1')]": "beyond ASCII",  # a wide "_": Python reads __local_refs
+    "@x.multiprocessing_context.reducer.sys.modules['subprocess'].run(['ls'])": "attribute modules",
+    "@x.sys": "attribute sys",
+    "[0 for np in ()] or np.lib.format": "binds the name np",
+    "[0 for monai in ()] or monai": "binds the name monai",
+    "[0 for eval in ()] or eval": "binds the name eval",
+    "[0 for @x['y'] in [1]]": "assigns to more than a name",
+    "[0 for @x.shape in [1]]": "assigns to more than a name",
+    "[0 for os.environ['RANK'] in ['1']]": "assigns to more than a name",
+    "os.path.isfile(b'/etc')": "holds bytes",
+    "os.environ['HOME'] + '/.ssh'": "reads more of os.environ",
+    "os.environ.get('HOME')": "reads more of os.environ",
+    "os.environ.get(*@x)": "reads more of os.environ",
+    "os.environ[@x]": "reads more of os.environ",
+    "os.environ.get(key='HOME')": "reads more of os.environ",
+    "@output_dir + '/../../x'": "leads upwards",
 }
 
 

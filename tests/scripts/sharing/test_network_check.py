@@ -38,6 +38,7 @@ def _run_all(root, monkeypatch):
     """Problems by check, as the child process prints them."""
     monkeypatch.chdir(root)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     network_check.main()

@@ -100,9 +100,16 @@ def test_more_than_one_folder(tmp_path):
         ({"docs/a.svg": b"<svg><script>x</script></svg>"}, None),
         ({"docs/a.svg": b'<svg\nonload = "x"></svg>'}, None),
         ({"docs/a.svg": b'<svg><a href="JavaScript:x"/></svg>'}, None),
+        ({"docs/a.svg": b"<x:svg xmlns:x='s'><svg><x:script>x</x:script></svg></x:svg>"}, None),
+        ({"docs/a.svg": b'<?xml-stylesheet href="#a"?><svg></svg>'}, None),
+        ({"docs/a.svg": b"<!DOCTYPE svg [<!ATTLIST svg onload CDATA 'x'>]><svg></svg>"}, None),
+        ({"docs/a.svg": b'<svg><a href="java&#115;cript:x"/></svg>'}, None),
         ({"docs/a.png": png() + os.urandom(LARGEST_PICTURE)}, None),
     ],
-    ids=["none", "network.png", "the first", "no PNG", "no SVG", "script", "event", "link", "large"],
+    ids=[
+        *("none", "network.png", "the first", "no PNG", "no SVG", "script", "event", "link"),
+        *("script under a prefix", "style sheet", "default", "link in disguise", "large"),
+    ],
 )
 def test_the_picture(pictures, found, tmp_path):
     assert look_inside(write_zip(tmp_path, files=_with() | pictures)).picture == found

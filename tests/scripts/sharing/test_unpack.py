@@ -96,6 +96,37 @@ def test_the_ratio_counts_over_one_mebibyte_only(tmp_path):
                 unpack(archive, tmp_path / archive.stem, **limits)
 
 
+def test_many_small_zeros_are_a_bomb_too(tmp_path):
+    """65 files of 1 MiB, each below the limit of a single one."""
+    archive = tmp_path / "bundle.zip"
+    zeros = [(f"b/{number}", bytes(2**20)) for number in range(65)]
+    archive.write_bytes(zipped(*zeros, method=zipfile.ZIP_DEFLATED))
+    with pytest.raises(InputError, match="all together unpack to over 200 times"):
+        unpack(archive, tmp_path / "out")
+    assert unpack(archive, tmp_path / "out", max_ratio=2e3).is_dir()
+
+
+def test_a_second_name_of_an_entry_is_refused(tmp_path, monkeypatch):
+    """Python 3.12 and later may put the name of a Unicode field in the place of the one that was checked."""
+
+    def contents(opened):
+        read(opened)
+        opened.filelist[-1].filename = "../../evil.txt"
+
+    read = zipfile.ZipFile._RealGetContents
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", contents)
+    (tmp_path / "bundle.zip").write_bytes(zipped())
+    with pytest.raises(InputError, match="stands under a second name"):
+        unpack(tmp_path / "bundle.zip", tmp_path / "out")
+
+
+def test_a_link_in_the_folder_is_not_replaced(tmp_path):
+    (tmp_path / "bundle.zip").write_bytes(zipped())
+    (tmp_path / "b").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="already there"):
+        unpack(tmp_path / "bundle.zip", tmp_path)
+
+
 def test_more_bytes_than_declared_are_not_written(tmp_path, monkeypatch):
     """Should zipfile ever hand out more than an entry declares, the entry is refused all the same."""
     (tmp_path / "bundle.zip").write_bytes(zipped())

@@ -5,9 +5,11 @@ Where MONAI Deploy's App SDK is importable the application runs under it. Elsewh
 its own and make the calls that it makes: ``compose`` adds operators, ``run`` calls ``compute``.
 """
 
+import gc
 import importlib.util
 import shutil
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -100,6 +102,22 @@ def test_a_zip_and_a_series_give_a_structured_report(app, tmp_path, trained_ich,
     assert pydicom.dcmread(reports[0]).StudyInstanceUID == first.StudyInstanceUID
 
 
+@pytest.mark.skipif(HAS_DEPLOY, reason="it looks into the stand-ins")
+def test_another_zip_in_the_same_working_directory_is_another_bundle(app, tmp_path, trained, trained_ich):
+    chosen = []
+    for name, model in (("ich", trained_ich), ("oct_edema", trained)):
+        folder = write_small_bundle(tmp_path / name, name, model / "models").parent
+        archive = shutil.make_archive(str(tmp_path / f"{name}_v0"), "zip", folder)
+        options = ["-i", tmp_path, "-o", tmp_path / "out", "-m", archive, "--workdir", tmp_path / "work"]
+        made = app.BundleApp([str(APP), *map(str, options)])
+        made.compose()
+        chosen.append(made.operators[0].bundle.name)
+    assert chosen == ["ich", "oct_edema"]
+    del made
+    gc.collect()
+    assert not any((tmp_path / "work").iterdir())
+
+
 def test_where_the_bundle_is(app, tmp_path, trained):
     bundle = write_small_bundle(tmp_path / "models", "oct_edema", trained / "models")
     assert app.find_bundle(bundle, tmp_path) == bundle
@@ -110,6 +128,10 @@ def test_where_the_bundle_is(app, tmp_path, trained):
     (tmp_path / "nothing" / "configs").mkdir(parents=True)
     with pytest.raises(ValueError, match="no bundle"):
         app.find_bundle(tmp_path / "nothing", tmp_path)
+    archive = shutil.make_archive(str(tmp_path / "empty"), "zip", tmp_path / "nothing")
+    (tmp_path / "unpacked").mkdir()
+    with pytest.raises(ValueError, match=r"empty\.zip: no bundle"):
+        app.find_bundle(Path(archive), tmp_path / "unpacked")
 
 
 def test_a_zip_that_leads_out_of_its_folder_is_refused(app, tmp_path):

@@ -130,6 +130,8 @@ def test_a_model_can_be_chosen_and_must_have_weights(start, tmp_path, trained):
         start(bundles=str(tmp_path / "bundles"), models="oct_edema")
     with pytest.raises(ValueError, match=r"no bundle with a model.*any"):
         start(bundles=str(tmp_path))
+    with pytest.raises(ValueError, match=r"no bundle with a model.*''"):
+        start()
 
 
 def test_a_scan_that_is_refused_says_why(start, tmp_path, trained):
