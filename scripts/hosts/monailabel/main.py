@@ -62,7 +62,7 @@ class BundleTask(InferTask):
         return (self.bundle / "models" / "model.pt").is_file()
 
     def __call__(self, request: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-        """Run the bundle on ``request["image"]``, a file or a DICOM series' folder, on the device of its config.
+        """Run the bundle on ``request["image"]``, a file or a folder, on the device of its config.
 
         Returns:
             the mask's file, None for a classification; and the rows of the tables, by table.
