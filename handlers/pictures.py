@@ -24,8 +24,9 @@ class SegmentationPicture:
     """One slice of a volume bare, with the reference and with the prediction, in the classes' colours.
 
     ``output`` holds "image" (1, H, W, D), "label" (1, H, W, D) class indices or None, and "pred" with the
-    class map "label" (1, H, W, D). Shown is the slice in which the classes cover most, each measured by its
-    own largest area, so that a rare class counts as much as a large one; the middle slice without a label.
+    class map "label" (1, H, W, D), or "presence" (K, D) alone. Shown is the slice in which the classes cover
+    most, each measured by its own largest area, so that a rare class counts as much as a large one; the
+    middle slice without a label.
 
     Args:
         class_names: names of classes 1..K.
@@ -57,9 +58,16 @@ class SegmentationPicture:
         shown = {f"Slice {index + 1} of {depth}": None}
         if isinstance(label, Tensor):
             shown["Reference"] = _classes(label[0, ..., index])
-        shown["Prediction"] = _classes(output["pred"]["label"][0, ..., index])
+        shown |= self._predicted(output["pred"], index)
         panels = [draw_panel(gray, mask, size) for mask in shown.values()]
         return compose_panels(panels, list(shown), class_names=self.class_names)
+
+    def _predicted(self, prediction: Scan, index: int) -> dict[str, np.ndarray | None]:
+        """Title and mask of the prediction; of a network without a class map its presence scores."""
+        if "label" in prediction:
+            return {"Prediction": _classes(prediction["label"][0, ..., index])}
+        scores = zip(self.class_names, _array(prediction["presence"])[:, index], strict=True)
+        return {"Presence: " + ", ".join(f"{name} {score:.2f}" for name, score in scores): None}
 
 
 class VesselPicture:

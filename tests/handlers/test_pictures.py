@@ -55,6 +55,13 @@ def test_reference_and_prediction_in_the_classes_colours():
     assert has(drawn, CLASS_COLORS[1]) == has(bare, CLASS_COLORS[1]) > legend
 
 
+def test_presence_alone_is_told_in_numbers():
+    scan = volume(None) | {"pred": {"presence": torch.rand(2, 5)}}
+    drawn = SegmentationPicture(CLASSES, panel_pixels=80).draw(scan, {}, [3])
+    assert drawn.shape[1] == 2 * 86 + 6
+    assert has(drawn, CLASS_COLORS[1]) == has(drawn, CLASS_COLORS[0]) > 0  # the legend's
+
+
 def vessels(label, probability):
     return {
         "pred": ArrayVolume(probability),
