@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -85,11 +86,41 @@ def _read(file: Path) -> np.ndarray:
         return read_slice(file)
 
 
+class _NoBombWarning:
+    """Pillow warns of slices beyond 89 megapixels, which HiP-CT has, and refuses twice as many.
+
+    Filters belong to the process: of slices read side by side the first sets them, the last restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters = warnings.catch_warnings(
+                    action="ignore", category=Image.DecompressionBombWarning
+                )
+                self._filters.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_no_bomb_warning = _NoBombWarning()
+
+
 @contextmanager
 def _image_errors(file: Path) -> Iterator[None]:
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            yield  # Pillow warns of slices beyond 89 megapixels, which HiP-CT has, and refuses twice as many
+        with _no_bomb_warning:
+            yield
     except Image.DecompressionBombError as error:
         raise InputError("slice too large for this format", path=file, remedy="save it as TIFF") from error
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
