@@ -30,7 +30,7 @@ class _Operator:
 
 class _Application:
     def __init__(self, argv):
-        self.argv, self.operators = argv, []
+        self.argv, self.operators = argv[1:], []  # the first is Python
 
     @staticmethod
     def init_app_context(argv):
@@ -95,7 +95,7 @@ def test_a_zip_and_a_series_give_a_structured_report(app, tmp_path, trained_ich,
     folder = write_small_bundle(tmp_path / "packed", "ich", trained_ich / "models").parent
     shutil.make_archive(str(tmp_path / "model" / "ich_v0"), "zip", folder)
     options = ["-i", series, "-o", tmp_path / "out", "-m", tmp_path / "model", "--workdir", tmp_path / "work"]
-    app.BundleApp([str(APP), *map(str, options)]).run()
+    app.BundleApp([sys.executable, str(APP), *map(str, options)]).run()
     reports = [path for path in (tmp_path / "out").rglob("*.dcm") if pydicom.dcmread(path).Modality == "SR"]
     assert len(reports) == 1
     first = pydicom.dcmread(next(series.glob("*")))
@@ -109,7 +109,7 @@ def test_another_zip_in_the_same_working_directory_is_another_bundle(app, tmp_pa
         folder = write_small_bundle(tmp_path / name, name, model / "models").parent
         archive = shutil.make_archive(str(tmp_path / f"{name}_v0"), "zip", folder)
         options = ["-i", tmp_path, "-o", tmp_path / "out", "-m", archive, "--workdir", tmp_path / "work"]
-        made = app.BundleApp([str(APP), *map(str, options)])
+        made = app.BundleApp([sys.executable, str(APP), *map(str, options)])
         made.compose()
         chosen.append(made.operators[0].bundle.name)
     assert chosen == ["ich", "oct_edema"]
