@@ -33,7 +33,7 @@ from ..data.study_tables import write_refusals_csv
 from ..utils import InputError
 from .nodule_case import nodule_case
 from .result_names import ResultNames
-from .shares import Share, end_with, is_rank0, remove_earlier
+from .shares import Share, end_with_refusals, is_rank0, remove_earlier
 
 _logger = logging.getLogger("tomobundles")
 
@@ -180,15 +180,8 @@ class NoduleResultsHandler:
         if is_rank0():
             self._write_tables(tables, refused)
             _logger.info("%d scans: %s", len(tables), self.output_dir / "cases.csv")
-        if refused:
-            end_with(
-                InputError(
-                    f"{len(refused)} of {len(tables) + len(refused)} scans were refused, "
-                    "the others have their results",
-                    path=self.output_dir / "refusals.csv",
-                    remedy="the table says why",
-                )
-            )
+        table = self.output_dir / "refusals.csv"
+        end_with_refusals(len(refused), done=len(tables), kind="scans", table=table)
 
     def _write_tables(self, tables: Sequence[_Rows], refused: Sequence[StudyRefusal]) -> None:
         write_nodules_csv(self.output_dir / "nodules.csv", [row for rows in tables for row in rows.nodules])

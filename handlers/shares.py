@@ -88,3 +88,20 @@ def end_with(error: InputError) -> None:
     if is_rank0():
         end_process_group()
         raise error
+
+
+def end_with_refusals(refused: int, *, done: int, kind: str, table: Path) -> None:
+    """End a run whose scans were refused in part: the others have their results.
+
+    Args:
+        refused: how many were refused; 0 ends nothing.
+        done: how many have results.
+        kind: what they are, in the plural.
+        table: says why each was refused.
+
+    Raises:
+        InputError: on rank 0, if any was refused.
+    """
+    if refused:
+        problem = f"{refused} of {done + refused} {kind} were refused, the others have their results"
+        end_with(InputError(problem, path=table, remedy="the table says why"))

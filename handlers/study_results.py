@@ -30,7 +30,7 @@ from ..data.study_writers import STUDY_FORMS, write_study
 from ..metrics import Calibration
 from ..utils import InputError
 from .result_names import ResultNames
-from .shares import Share, end_with, is_rank0, remove_earlier
+from .shares import Share, end_with_refusals, is_rank0, remove_earlier
 from .study_record import result_of_record, result_record, without_pixels
 
 _logger = logging.getLogger("tomobundles")
@@ -174,15 +174,8 @@ class StudyResultsHandler:
         if is_rank0():
             self._write_tables(results, refused)
             _logger.info("%d studies: %s", len(results), self.output_dir / "patients.csv")
-        if refused:
-            end_with(
-                InputError(
-                    f"{len(refused)} of {len(results) + len(refused)} studies were refused, "
-                    "the others have their results",
-                    path=self.output_dir / "refusals.csv",
-                    remedy="the table says why",
-                )
-            )
+        table = self.output_dir / "refusals.csv"
+        end_with_refusals(len(refused), done=len(results), kind="studies", table=table)
 
     def _write_tables(self, results: Sequence[StudyResult], refused: Sequence[StudyRefusal]) -> None:
         rows = [row for result in results for row in slice_rows(result)]

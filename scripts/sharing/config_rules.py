@@ -17,10 +17,10 @@ from monai.bundle.config_item import ConfigComponent
 from ...utils import InputError
 from .allow_list import FIXED_ARGUMENTS, MODES, NAMED_CODE
 from .allowed_targets import why_not_target
+from .config_values import METADATA
 from .expressions import is_import, why_not_expression, why_not_import
 from .paths import why_not_relative
 
-METADATA = "metadata.json"
 LOGGING = "logging.conf"
 _MODULES = {
     *sys.stdlib_module_names,
